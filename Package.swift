@@ -1,0 +1,112 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// The strict settings of every target: Swift 6 language mode comes with the tools version.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// The shim is one process per instance, so it is built without the Swift runtime's metadata and standard library parts
+/// it does not use: 1.3 MB resident instead of 9.
+let embedded: [SwiftSetting] = [
+    .enableExperimentalFeature("Embedded"),
+    .unsafeFlags(["-wmo", "-Osize"]),
+]
+
+extension Target.Dependency {
+    static let asyncAlgorithms: Self = .product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
+    static let httpTypes: Self = .product(name: "HTTPTypes", package: "swift-http-types")
+    static let ahc: Self = .product(name: "AsyncHTTPClient", package: "async-http-client")
+    static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
+    static let hummingbird: Self = .product(name: "Hummingbird", package: "hummingbird")
+    static let lifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+    static let signals: Self = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+    static let log: Self = .product(name: "Logging", package: "swift-log")
+    static let nio: Self = .product(name: "NIOCore", package: "swift-nio")
+    static let nioPosix: Self = .product(name: "NIOPosix", package: "swift-nio")
+    static let nioHTTP: Self = .product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioEmbedded: Self = .product(name: "NIOEmbedded", package: "swift-nio")
+    static let yams: Self = .product(name: "Yams", package: "Yams")
+}
+
+/// A library target in `Sources/<name>`.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// An executable of a few lines in `Sources/<name>`.
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// The unit tests of a target, in `Tests/<name>Tests`.
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "orch",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "orch", targets: ["orch"]),
+        .executable(name: "orch-agent", targets: ["orch-agent"]),
+        .executable(name: "orch-shim", targets: ["orch-shim"]),
+        .executable(name: "orch-scheduler", targets: ["orch-scheduler"]),
+        .executable(name: "orch-bench", targets: ["orch-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Leaves.
+        .target(name: "COrchSystem"),
+        .systemLibrary(name: "CRdkafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        room("OrchModel"),
+        room("OrchModuleFile", ["OrchModel", .yams]),
+        room("OrchSystem", ["OrchModel", "COrchSystem"]),
+        room("OrchStore", ["OrchModel", "OrchSystem", .grdb]),
+        room("OrchKafka", ["OrchModel", "OrchSystem", "CRdkafka"]),
+        room("LogBroker", ["OrchModel", "OrchSystem", "COrchSystem", .nio, .nioPosix, .lifecycle, .log]),
+
+        // Managers: each knows the leaves and its own ports, never another manager.
+        room("LoggingModule", ["OrchModel", "OrchSystem", "OrchKafka", .lifecycle, .log]),
+        room("RuntimeManager", ["OrchModel", "OrchSystem", .log]),
+        room("LoadBalancer", ["OrchModel", "OrchSystem", .log]),
+        room("RepositoryManager", ["OrchModel", "OrchModuleFile", "OrchSystem", .log]),
+        room("Deployer", ["OrchModel", "OrchSystem", .ahc, .nio, .nioHTTP, .nioPosix, .log]),
+        room("RequestManager", ["OrchModel", "OrchSystem", .log]),
+        room("Scheduler", ["OrchModel", "OrchModuleFile", "OrchSystem", "OrchClient", .ahc, .hummingbird, .lifecycle, .log]),
+
+        // Who joins them, and who talks to it.
+        room(
+            "OrchAgent",
+            [
+                "OrchModel", "OrchModuleFile", "OrchSystem", "OrchStore", "OrchKafka", "LogBroker", "LoggingModule",
+                "RuntimeManager", "LoadBalancer", "RepositoryManager", "Deployer", "RequestManager",
+                .asyncAlgorithms, .httpTypes, .hummingbird, .lifecycle, .signals, .log, .nio,
+            ]),
+        room("OrchClient", ["OrchModel", .ahc, .nio, .nioPosix, .nioHTTP]),
+        room("OrchCLI", ["OrchModel", "OrchModuleFile", "OrchSystem", "OrchClient"]),
+
+        // Programs.
+        program("orch", ["OrchCLI"]),
+        program("orch-agent", ["OrchAgent", "OrchCLI"]),
+        program("orch-scheduler", ["Scheduler"]),
+        program("orch-bench", ["OrchModel", "OrchSystem"]),
+        .executableTarget(name: "orch-shim", dependencies: ["COrchSystem"], swiftSettings: embedded),
+    ],
+    swiftLanguageModes: [.v6]
+)

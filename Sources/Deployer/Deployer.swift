@@ -1,0 +1,330 @@
+package import Logging
+import NIOCore
+import NIOPosix
+package import OrchModel
+import OrchSystem
+
+/// Brings services from what they are to what they shall be, and keeps them there.
+///
+/// One loop takes every input in order: it lets the service's machine decide, writes the decision down, answers whoever
+/// asked, and only then acts. What was answered survives a crash, and what was not done yet is done after it.
+package actor Deployer {
+    private enum Message: Sendable {
+        case change(ModuleName, ServiceMachine.Change, CheckedContinuation<DeploymentView, any Error>)
+        case changeInstance(InstanceID, DeploymentView.Kind, CheckedContinuation<Void, any Error>)
+        case input(ModuleName, ServiceMachine.Input)
+    }
+
+    private let runtime: any InstanceRuntime
+    private let journal: any DeploymentJournal
+    private let observer: any DeploymentObserver
+    private let logger: Logger
+    private let mailbox = Mailbox<Message>()
+    private let health: HealthMonitor
+    private let serverName: String
+    private var machines: [ModuleName: ServiceMachine] = [:]
+    private var modules: [InstanceID: ModuleName] = [:]
+    private var lost: [InstanceID: Int64] = [:]
+    private var lastEvent: Int64 = 0
+    private var generator = SystemRandomNumberGenerator()
+
+    package init(
+        runtime: any InstanceRuntime, journal: any DeploymentJournal, observer: any DeploymentObserver, serverName: String,
+        logger: Logger
+    ) {
+        self.runtime = runtime
+        self.journal = journal
+        self.observer = observer
+        self.serverName = serverName
+        self.logger = logger
+        let owner = OwnerTable()
+        owners = owner
+        let mailbox = mailbox
+        health = HealthMonitor { id, verdict in
+            if let module = owner.module(of: id) { mailbox.send(.input(module, .health(id, verdict))) }
+        }
+    }
+
+    /// Which module an instance belongs to, for those who report from other threads.
+    private let owners: OwnerTable
+
+    // MARK: Running
+
+    /// Reads the journal, and finds again what runs.
+    package func restore() async throws {
+        var content = try await journal.load()
+        lastEvent = content.lastEvent
+        await addLaunchesWithoutRecord(to: &content)
+        let byModule = Dictionary(grouping: content.instances, by: \.module)
+        for service in content.services {
+            machines[service.name] = ServiceMachine(service, instances: byModule[service.name] ?? [])
+        }
+        for record in content.instances where machines[record.module] != nil {
+            own(record.id, record.module)
+            let found = await runtime.adopt(record.id, process: record.process, ports: record.ports)
+            mailbox.send(.input(record.module, .found(record.id, found)))
+        }
+    }
+
+    /// Instances whose records are gone (the database was lost) are known by the file beside their socket.
+    private func addLaunchesWithoutRecord(to content: inout JournalContent) async {
+        let known = Set(content.instances.map(\.id))
+        for launch in await runtime.launches() where !known.contains(launch.id) {
+            let name = launch.spec.name
+            let revision = Revision(number: launch.revision, spec: launch.spec, deployedAt: .now())
+            guard case .running(let running) = await runtime.adopt(launch.id, process: nil, ports: launch.ports) else {
+                await runtime.discard(launch.id)
+                continue
+            }
+            if let index = content.services.firstIndex(where: { $0.name == name }) {
+                if !content.services[index].revisions.contains(where: { $0.number == launch.revision }) {
+                    content.services[index].revisions.append(revision)
+                    content.services[index].revisions.sort { $0.number < $1.number }
+                }
+                content.services[index].target = max(content.services[index].target, launch.revision)
+            } else {
+                content.services.append(
+                    ServiceRecord(name: name, revisions: [revision], target: launch.revision, desired: .running, deployment: nil))
+            }
+            var record = InstanceRecord(id: launch.id, module: name, revision: launch.revision, ordinal: launch.ordinal, since: .now())
+            record.state = .running
+            record.isReady = true
+            record.process = running.process
+            record.ports = running.ports
+            content.instances.append(record)
+            logger.warning("an instance without a record was found and taken over", metadata: ["instance": "\(launch.id)"])
+        }
+    }
+
+    /// Decides and acts until the task is cancelled or ``finish()`` is called. Instances are left as they are.
+    package func run() async throws {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.forwardExits() }
+            await mailbox.forEachBatch { batch in
+                await process(batch, in: &group)
+            }
+            group.cancelAll()
+        }
+        try await health.shutDown()
+    }
+
+    package nonisolated func finish() { mailbox.finish() }
+
+    private nonisolated func forwardExits() async {
+        for await (id, exit) in runtime.exits {
+            if let module = owners.module(of: id) { mailbox.send(.input(module, .exited(id, exit))) }
+        }
+    }
+
+    private func process(_ batch: [Message], in group: inout DiscardingTaskGroup) async {
+        let before = machines
+        var answers: [@Sendable ((any Error)?) -> Void] = []
+        for message in batch { decide(message, &answers) }
+        if machines.values.contains(where: { !($0.spec?.dependsOn.isEmpty ?? true) }) { checkDependencies() }
+        adoptNewInstances()
+
+        var changes = JournalChanges()
+        var actions: [(ModuleName, ServiceMachine.Action)] = []
+        for name in machines.keys.sorted() {
+            guard let result = machines[name]?.takeResults() else { continue }
+            changes.add(result.changes)
+            actions.append(contentsOf: result.actions.map { (name, $0) })
+        }
+        for index in changes.events.indices {
+            lastEvent += 1
+            changes.events[index].sequence = lastEvent
+        }
+        do {
+            if !changes.isEmpty { try await journal.save(changes) }
+        } catch {
+            logger.error("a decision cannot be written down", metadata: ["cause": "\(error)"])
+            if !answers.isEmpty {
+                // Nobody was answered yet, so nothing was promised: back to where we were, and say so.
+                machines = before
+                let failure = OrchError(.failed, "the agent cannot write to its database: free some disk space and try again", cause: error)
+                for answer in answers { answer(failure) }
+                resend(batch)
+                return
+            }
+        }
+        for answer in answers { answer(nil) }
+        for name in changes.removedServices { machines[name] = nil }
+        for (name, action) in actions { perform(action, of: name, in: &group) }
+        for event in changes.events { log(event) }
+        await observer.happened(changes.events)
+        if !changes.isEmpty { await observer.servicesChanged(services, instances()) }
+    }
+
+    /// After a failed write the inputs that are no requests still hold.
+    private func resend(_ batch: [Message]) {
+        for message in batch {
+            if case .input = message { mailbox.send(message) }
+        }
+    }
+
+    private func decide(_ message: Message, _ answers: inout [@Sendable ((any Error)?) -> Void]) {
+        let now = Timestamp.now()
+        switch message {
+        case .change(let name, let change, let continuation):
+            do throws(OrchError) {
+                var machine = try machine(for: name, change, at: now)
+                let deployment = try machine.apply(change, id: .random(using: &generator), at: now)
+                machines[name] = machine
+                answers.append { error in
+                    if let error { continuation.resume(throwing: error) } else { continuation.resume(returning: deployment) }
+                }
+            } catch {
+                continuation.resume(throwing: error)
+            }
+        case .changeInstance(let id, let kind, let continuation):
+            do throws(OrchError) {
+                guard let name = modules[id] else { throw OrchError(.notFound, "there is no instance \(id)") }
+                try machines[name]?.applyToInstance(id, kind, at: now)
+                answers.append { error in
+                    if let error { continuation.resume(throwing: error) } else { continuation.resume() }
+                }
+            } catch {
+                continuation.resume(throwing: error)
+            }
+        case .input(let name, let input): machines[name]?.handle(input, at: now)
+        }
+    }
+
+    private func machine(for name: ModuleName, _ change: ServiceMachine.Change, at now: Timestamp) throws(OrchError) -> ServiceMachine {
+        if let machine = machines[name] { return machine }
+        guard case .deploy(let spec) = change else {
+            let hint = nearest(to: name.rawValue, in: machines.keys.map(\.rawValue)).map { "; did you mean \($0)?" } ?? ": 'orch services' lists them"
+            throw OrchError(.notFound, "there is no service \(name)\(hint)")
+        }
+        for dependency in spec.dependsOn where machines[dependency] == nil {
+            throw OrchError(.invalidRequest, "\(name) depends on \(dependency), which is not deployed: run 'orch deploy \(dependency)' first")
+        }
+        return ServiceMachine(new: spec, at: now)
+    }
+
+    private func adoptNewInstances() {
+        for (name, machine) in machines {
+            for id in machine.instances.keys where modules[id] == nil { own(id, name) }
+        }
+    }
+
+    private func own(_ id: InstanceID, _ name: ModuleName) {
+        modules[id] = name
+        owners.set(id, name)
+    }
+
+    private func checkDependencies() {
+        for (name, machine) in machines {
+            let missing = (machine.spec?.dependsOn ?? []).filter { dependency in
+                let state = machines[dependency]?.serviceView
+                return state.map { $0.up < max(1, $0.replicas) && $0.state != .completed } ?? true
+            }
+            if missing != machine.missingDependencies { machines[name]?.handle(.dependencies(missing: missing), at: .now()) }
+        }
+    }
+
+    // MARK: Acting
+
+    private func perform(_ action: ServiceMachine.Action, of name: ModuleName, in group: inout DiscardingTaskGroup) {
+        let (runtime, mailbox) = (runtime, mailbox)
+        switch action {
+        case .start(let launch):
+            group.addTask {
+                do throws(OrchError) {
+                    mailbox.send(.input(name, .started(launch.id, try await runtime.start(launch))))
+                } catch {
+                    mailbox.send(.input(name, .startFailed(launch.id, error)))
+                }
+            }
+        case .stop(let id, let signal, let grace):
+            group.addTask { [logger] in
+                do throws(OrchError) {
+                    try await runtime.stop(id, signal: signal, grace: grace)
+                } catch {
+                    logger.error("an instance cannot be stopped", metadata: ["instance": "\(id)", "cause": "\(error)"])
+                }
+            }
+        case .discard(let id):
+            modules[id] = nil
+            owners.set(id, nil)
+            lost[id] = nil
+            group.addTask { await runtime.discard(id) }
+        case .watchHealth(let id, let spec, let ports, let environment):
+            let first = machines[name]?.spec?.ports.first?.name ?? ""
+            health.watch(id, spec, ports: ports, portName: spec.port.isEmpty ? first : spec.port, environment: environment)
+        case .endHealthWatch(let id): health.end(id)
+        case .schedule(let timer, let span):
+            MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: .nanoseconds(span.nanoseconds)) {
+                mailbox.send(.input(name, .timer(timer)))
+            }
+        case .fetchLastLines(let id):
+            group.addTask {
+                mailbox.send(.input(name, .lastLines(id, await runtime.lastLines(id, count: ServiceMachine.lastLineCount))))
+            }
+        }
+    }
+
+    private func log(_ event: Event) {
+        var metadata: Logger.Metadata = [:]
+        if let module = event.module { metadata["module"] = "\(module)" }
+        if let instance = event.instance { metadata["instance"] = "\(instance)" }
+        if let deployment = event.deployment { metadata["deployment"] = "\(deployment)" }
+        logger.info("\(event.kind)\(event.message.isEmpty ? "" : ": \(event.message)")", metadata: metadata)
+    }
+
+    // MARK: Requests
+
+    /// Returns when the change is written down; it goes on by itself.
+    ///
+    /// - Throws: ``OrchError``: `conflict` while another change goes on, `notFound` for an unknown service.
+    package func request(_ change: ServiceMachine.Change, of name: ModuleName) async throws -> DeploymentView {
+        try await withCheckedThrowingContinuation { mailbox.send(.change(name, change, $0)) }
+    }
+
+    package func request(_ kind: DeploymentView.Kind, of instance: InstanceID) async throws {
+        try await withCheckedThrowingContinuation { mailbox.send(.changeInstance(instance, kind, $0)) }
+    }
+
+    /// What a deploy would do; changes nothing.
+    package func plan(_ spec: ModuleSpec) throws -> PlanView {
+        let machine = machines[spec.name]
+        let changes = try Plan.compare(machine?.spec, with: spec)
+        let running = machine?.instances.values.count { $0.isActive } ?? 0
+        return PlanView(
+            module: spec.name, fromRevision: machine?.service.target, changes: changes, start: changes.isEmpty ? 0 : spec.replicas,
+            stop: changes.isEmpty ? 0 : running)
+    }
+
+    // MARK: What there is
+
+    package var services: [ServiceView] { machines.values.map(\.serviceView).sorted { $0.name < $1.name } }
+
+    package func instances() -> [InstanceView] {
+        machines.keys.sorted().flatMap { machines[$0]?.view(server: serverName) { lost[$0] ?? 0 } ?? [] }
+    }
+
+    package func spec(of name: ModuleName) -> ModuleSpec? { machines[name]?.spec }
+
+    package func service(_ name: ModuleName) -> ServiceRecord? { machines[name]?.service }
+
+    package func deployment(_ id: DeploymentID) async throws -> DeploymentView? {
+        for machine in machines.values { if let deployment = machine.service.deployment, deployment.id == id { return deployment } }
+        return try await journal.deployment(id)
+    }
+
+    /// The counts of lost lines, as the logging module knows them.
+    package func set(lost counts: [InstanceID: Int64]) { lost = counts }
+
+    package var activeInstances: [InstanceID] { machines.values.flatMap { $0.instances.values.filter(\.isActive).map(\.id) } }
+}
+
+extension JournalChanges {
+    fileprivate mutating func add(_ other: JournalChanges) {
+        services += other.services
+        removedServices += other.removedServices
+        instances += other.instances
+        removedInstances += other.removedInstances
+        deployments += other.deployments
+        events += other.events
+    }
+}

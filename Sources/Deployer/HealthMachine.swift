@@ -1,0 +1,47 @@
+package import OrchModel
+
+/// Turns the results of checks into a verdict, and says when to check next.
+package struct HealthMachine: Sendable {
+    package enum Verdict: Equatable, Sendable { case healthy, unhealthy(String) }
+
+    /// While nothing has passed yet, checks come quickly, each pause twice as long as the one before.
+    private static let firstPause = TimeSpan.milliseconds(5)
+
+    private let spec: HealthSpec
+    private let startedAt: Timestamp
+    private var passes = 0
+    private var failures = 0
+    private var checks = 0
+    private var verdict: Verdict?
+
+    package init(_ spec: HealthSpec, startedAt: Timestamp) {
+        self.spec = spec
+        self.startedAt = startedAt
+    }
+
+    /// - Parameter failure: what was wrong, or `nil` when the check passed.
+    /// - Returns: the verdict when it has changed, and the pause until the next check.
+    package mutating func checked(_ failure: String?, at now: Timestamp) -> (change: Verdict?, pause: TimeSpan) {
+        checks += 1
+        let before = verdict
+        if let failure {
+            passes = 0
+            // A failure while it still starts says nothing, unless it was healthy already.
+            if verdict == .healthy || now - startedAt >= spec.startPeriod { failures += 1 }
+            if failures >= spec.fall {
+                if case .unhealthy = verdict {} else { verdict = .unhealthy(failure) }
+            }
+        } else {
+            failures = 0
+            passes += 1
+            if passes >= spec.rise { verdict = .healthy }
+        }
+        return (verdict == before ? nil : verdict, pause)
+    }
+
+    private var pause: TimeSpan {
+        guard verdict == nil else { return spec.interval }
+        let early = TimeSpan(nanoseconds: Self.firstPause.nanoseconds << Int64(min(checks - 1, 20)))
+        return min(early, spec.interval)
+    }
+}

@@ -1,0 +1,74 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import OrchModel
+import OrchSystem
+
+/// What is checked of one instance.
+struct HealthTarget: Sendable {
+    var spec: HealthSpec
+    /// The port that `tcp` and `http` ask.
+    var port: Int
+    /// For `exec`: the variables of its command.
+    var environment: [String: String]
+}
+
+/// Makes one check. The outcome is `nil` when it passed, otherwise what was wrong.
+struct HealthProbe: Sendable {
+    let client: HTTPClient
+
+    func check(_ target: HealthTarget, on loop: any EventLoop) -> EventLoopFuture<String?> {
+        switch target.spec.type {
+        case .none: loop.makeSucceededFuture(nil)
+        case .tcp: tcp(target, on: loop)
+        case .http: http(target, on: loop)
+        case .exec: exec(target, on: loop)
+        }
+    }
+
+    private func tcp(_ target: HealthTarget, on loop: any EventLoop) -> EventLoopFuture<String?> {
+        ClientBootstrap(group: loop)
+            .connectTimeout(.nanoseconds(target.spec.timeout.nanoseconds))
+            .connect(host: "127.0.0.1", port: target.port)
+            .map { channel in
+                channel.close(promise: nil)
+                return nil
+            }
+            .flatMapErrorThrowing { _ in "nothing accepts connections at port \(target.port)" }
+    }
+
+    private func http(_ target: HealthTarget, on loop: any EventLoop) -> EventLoopFuture<String?> {
+        let url = "http://127.0.0.1:\(target.port)\(target.spec.path)"
+        do {
+            // A kept connection would hold up the instance's end.
+            let request = try HTTPClient.Request(url: url, headers: ["connection": "close", "user-agent": "orch-health"])
+            return client.execute(request: request, eventLoop: .delegateAndChannel(on: loop), deadline: .now() + .nanoseconds(target.spec.timeout.nanoseconds))
+                .map { (200..<400).contains($0.status.code) ? nil : "\(target.spec.path) answers \($0.status.code)" }
+                .flatMapErrorThrowing { error in "\(target.spec.path) at port \(target.port) does not answer: \(Self.shortened(error))" }
+        } catch {
+            return loop.makeSucceededFuture("\(url.quotedOneLine) is no address")
+        }
+    }
+
+    private func exec(_ target: HealthTarget, on loop: any EventLoop) -> EventLoopFuture<String?> {
+        NIOThreadPool.singleton.runIfActive(eventLoop: loop) {
+            do {
+                let path = target.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
+                let program = try Programs.find(target.spec.command[0], path: path, in: "/")
+                let launch = ProgramLaunch(
+                    program: program, arguments: target.spec.command,
+                    environment: target.environment.map { "\($0.key)=\($0.value)" }, workdir: "/")
+                guard let code = try launch.run(timeout: target.spec.timeout) else { return "the check took longer than \(target.spec.timeout)" }
+                return code == 0 ? nil : "the check ended with \(code)"
+            } catch {
+                return "the check cannot run: \(error)"
+            }
+        }
+    }
+
+    private static func shortened(_ error: any Error) -> String {
+        let text = "\(error)"
+        return text.count > 80 ? String(text.prefix(80)) : text
+    }
+}

@@ -1,0 +1,268 @@
+package import OrchModel
+
+/// What happens to single instances.
+extension ServiceMachine {
+    package mutating func handle(_ input: Input, at now: Timestamp) {
+        switch input {
+        case .started(let id, let running): started(id, running, at: now)
+        case .startFailed(let id, let error): startFailed(id, error, at: now)
+        case .exited(let id, let exit): exited(id, exit, at: now)
+        case .health(let id, let verdict): judged(id, verdict, at: now)
+        case .timer(let timer): due(timer, at: now)
+        case .dependencies(let missing): missingDependencies = missing
+        case .found(let id, let found): self.found(id, found, at: now)
+        case .lastLines(let id, let lines): conclude(id, lastLines: lines, at: now)
+        }
+        reconcile(at: now)
+    }
+
+    mutating func update(_ id: InstanceID, _ body: (inout InstanceRecord) -> Void) {
+        guard var record = instances[id] else { return }
+        body(&record)
+        instances[id] = record
+        changedInstances.insert(id)
+    }
+
+    private mutating func set(_ id: InstanceID, _ state: InstanceState, _ reason: String = "", at now: Timestamp) {
+        update(id) { record in
+            record.state = state
+            record.reason = reason
+            record.since = now
+        }
+    }
+
+    // MARK: Starting
+
+    mutating func launch(_ id: InstanceID, at now: Timestamp) {
+        guard let record = instances[id], let revision = revision(record.revision) else { return }
+        set(id, .starting, at: now)
+        update(id) { $0.isReady = false }
+        actions.append(
+            .start(
+                InstanceLaunch(id: id, revision: record.revision, spec: revision.spec, ordinal: record.ordinal, ports: record.ports)))
+    }
+
+    /// Starts an instance that has ended, with a clean slate.
+    mutating func revive(_ id: InstanceID, at now: Timestamp) {
+        update(id) { record in
+            record.intent = .run
+            record.restart.reset()
+            record.state = .pending
+            record.reason = ""
+            record.since = now
+        }
+    }
+
+    private mutating func started(_ id: InstanceID, _ running: RunningInstance, at now: Timestamp) {
+        guard let record = instances[id], let spec = revision(record.revision)?.spec else { return }
+        update(id) { record in
+            record.process = running.process
+            record.ports = running.ports
+        }
+        note("instance.started", "pid \(running.process.pid)", instance: id, at: now)
+        guard record.intent == .run else {
+            // It was told to end while it started.
+            requestStop(id, at: now)
+            return
+        }
+        set(id, .running, at: now)
+        watch(id, spec, ports: running.ports)
+    }
+
+    private mutating func watch(_ id: InstanceID, _ spec: ModuleSpec, ports: [String: Int]) {
+        if spec.health.type == .none {
+            schedule(.monitor(id, generation: nextGeneration(id)), after: spec.update.monitor)
+        } else {
+            actions.append(.watchHealth(id, spec.health, ports: ports, environment: spec.env))
+            schedule(.deadline(id, generation: nextGeneration(id)), after: spec.update.healthyTimeout)
+        }
+    }
+
+    private mutating func startFailed(_ id: InstanceID, _ error: OrchError, at now: Timestamp) {
+        guard let record = instances[id] else { return }
+        note("instance.failed", error.message, instance: id, at: now)
+        if record.intent == .run, service.deployment?.state == .running || service.deployment?.state == .rollingBack {
+            set(id, .failed, error.message, at: now)
+            fail(because: id, error.message, at: now)
+        } else if record.intent == .run {
+            ended(id, Exit(code: nil, signal: nil, at: now), reason: error.message, at: now)
+        } else {
+            afterStop(id, at: now)
+        }
+    }
+
+    // MARK: Health
+
+    private mutating func judged(_ id: InstanceID, _ verdict: HealthMachine.Verdict, at now: Timestamp) {
+        guard let record = instances[id], record.state.isUp || record.state == .unhealthy else { return }
+        switch verdict {
+        case .healthy:
+            // Seen again after a restart of the agent, which is no news.
+            if record.state == .healthy { return }
+            set(id, .healthy, at: now)
+            note("instance.healthy", "", instance: id, at: now)
+            update(id) { $0.isReady = true }
+        case .unhealthy(let why):
+            set(id, .unhealthy, why, at: now)
+            note("instance.unhealthy", why, instance: id, at: now)
+        }
+    }
+
+    private mutating func due(_ timer: Timer, at now: Timestamp) {
+        switch timer {
+        case .restart(let id, let generation):
+            guard generations[id] == generation, let record = instances[id], record.state == .backoff, record.intent == .run else { return }
+            launch(id, at: now)
+        case .monitor(let id, let generation):
+            guard generations[id] == generation, instances[id]?.state == .running else { return }
+            update(id) { $0.isReady = true }
+        case .deadline(let id, let generation):
+            guard generations[id] == generation, let record = instances[id], !record.isReady, record.isActive else { return }
+            let check = revision(record.revision)?.spec.health
+            let limit = revision(record.revision)?.spec.update.healthyTimeout ?? .zero
+            let detail = record.state == .unhealthy && !record.reason.isEmpty ? ": \(record.reason)" : ""
+            fail(because: id, "the \(check?.type.rawValue ?? "") check did not pass within \(limit)\(detail)", at: now)
+        }
+    }
+
+    private mutating func nextGeneration(_ id: InstanceID) -> Int {
+        generations[id, default: 0] += 1
+        return generations[id] ?? 0
+    }
+
+    private mutating func schedule(_ timer: Timer, after span: TimeSpan) {
+        actions.append(.schedule(timer, after: span))
+    }
+
+    // MARK: Ending
+
+    /// Asks an instance to end. One that does not run ends at once.
+    mutating func endInstance(_ id: InstanceID, _ intent: InstanceRecord.Intent, at now: Timestamp) {
+        guard let record = instances[id] else { return }
+        // Retiring is final.
+        if record.intent == .retire { return }
+        update(id) { $0.intent = intent }
+        if !record.isActive {
+            afterStop(id, at: now)
+        } else if record.state != .starting, record.state != .stopping {
+            requestStop(id, at: now)
+        }
+    }
+
+    private mutating func requestStop(_ id: InstanceID, at now: Timestamp) {
+        guard let record = instances[id], let stop = revision(record.revision)?.spec.stop else { return }
+        set(id, .stopping, at: now)
+        actions.append(.endHealthWatch(id))
+        actions.append(.stop(id, signal: SignalName.number(stop.signal), grace: stop.grace))
+    }
+
+    private mutating func exited(_ id: InstanceID, _ exit: Exit, at now: Timestamp) {
+        guard let record = instances[id] else { return }
+        actions.append(.endHealthWatch(id))
+        update(id) { record in
+            record.process = nil
+            record.lastExit = exit
+        }
+        if record.intent == .run {
+            note("instance.exited", exit.description, instance: id, at: now)
+            ended(id, exit, reason: exit.description, at: now)
+        } else {
+            note("instance.stopped", exit.description, instance: id, at: now)
+            afterStop(id, at: now)
+        }
+    }
+
+    /// It ended although it should run.
+    private mutating func ended(_ id: InstanceID, _ exit: Exit, reason: String, at now: Timestamp) {
+        guard let record = instances[id], let spec = revision(record.revision)?.spec else { return }
+        if !exit.isClean || !spec.isJob, service.deployment?.state == .running || service.deployment?.state == .rollingBack, !record.isReady {
+            set(id, .failed, reason, at: now)
+            fail(because: id, "\(id) ended while it was deployed: \(reason)", at: now)
+            return
+        }
+        let uptime = record.isReady ? now - record.since : .zero
+        var restart = record.restart
+        let decision = restart.instanceEnded(exit, after: uptime, spec.restart)
+        update(id) { $0.restart = restart }
+        switch decision {
+        case .complete:
+            set(id, .completed, reason, at: now)
+            update(id) { $0.isReady = true }
+            note("instance.completed", reason, instance: id, at: now)
+        case .giveUp:
+            set(id, .failed, "\(reason), given up", at: now)
+            note("instance.failed", "\(reason), given up", instance: id, at: now)
+        case .restart(let delay):
+            update(id) { $0.restarts += 1 }
+            if delay == .zero {
+                launch(id, at: now)
+            } else {
+                set(id, .backoff, "\(reason), again in \(delay.short)", at: now)
+                schedule(.restart(id, generation: nextGeneration(id)), after: delay)
+            }
+            note("instance.restarting", delay == .zero ? reason : "\(reason), in \(delay.short)", instance: id, at: now)
+        }
+    }
+
+    /// It ended as it was told.
+    private mutating func afterStop(_ id: InstanceID, at now: Timestamp) {
+        guard let record = instances[id] else { return }
+        switch record.intent {
+        case .retire:
+            instances[id] = nil
+            changedInstances.remove(id)
+            generations[id] = nil
+            changes.removedInstances.append(id)
+            actions.append(.discard(id))
+        case .restart:
+            revive(id, at: now)
+        case .run, .stop:
+            // A failure stays visible after a stop.
+            if record.state != .failed && record.state != .completed { set(id, .stopped, at: now) }
+        }
+    }
+
+    // MARK: After a restart of the agent
+
+    private mutating func found(_ id: InstanceID, _ found: FoundInstance, at now: Timestamp) {
+        guard let record = instances[id], let spec = revision(record.revision)?.spec else { return }
+        switch found {
+        case .running(let running):
+            update(id) { record in
+                record.process = running.process
+                record.ports = running.ports
+                if record.state == .starting || record.state == .pending || record.state == .backoff || record.state == .unknown {
+                    record.state = .running
+                }
+            }
+            if record.intent == .run { watch(id, spec, ports: running.ports) } else { requestStop(id, at: now) }
+        case .ended(let exit):
+            if record.isActive { exited(id, exit, at: now) } else { resume(id, at: now) }
+        case .absent:
+            // The machine was started anew, or its folder is gone: no fault of its own.
+            if record.isActive { record.intent == .run ? revive(id, at: now) : afterStop(id, at: now) } else { resume(id, at: now) }
+        }
+    }
+
+    /// Goes on with one that was not running.
+    private mutating func resume(_ id: InstanceID, at now: Timestamp) {
+        guard let record = instances[id] else { return }
+        if record.state == .backoff { schedule(.restart(id, generation: nextGeneration(id)), after: .zero) }
+        if record.state == .failed, record.intent == .run { fail(because: id, record.reason, at: now) }
+    }
+}
+
+/// The signals that a module file may name, with their numbers on Linux (signal(7)).
+package enum SignalName {
+    package static func number(_ name: String) -> Int32 {
+        switch name {
+        case "HUP": 1
+        case "INT": 2
+        case "QUIT": 3
+        case "KILL": 9
+        case "USR1": 10
+        case "USR2": 12
+        default: 15
+        }
+    }
+}

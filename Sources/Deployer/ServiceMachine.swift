@@ -1,0 +1,214 @@
+package import OrchModel
+
+/// Everything that is decided about one service: what to start, to stop and to restart, when a deployment has succeeded,
+/// and when it goes back. Pure: inputs and the time come in, actions go out.
+///
+/// What it decides is in ``service`` and ``instances``; the deployer writes the changed ones down before it acts, so that
+/// after a crash a machine made of the records goes on where this one was.
+package struct ServiceMachine: Sendable {
+    package enum Change: Sendable {
+        case deploy(ModuleSpec)
+        case start, stop, restart, remove
+        case scale(Int)
+    }
+
+    package enum Input: Sendable {
+        case started(InstanceID, RunningInstance)
+        case startFailed(InstanceID, OrchError)
+        case exited(InstanceID, Exit)
+        case health(InstanceID, HealthMachine.Verdict)
+        case timer(Timer)
+        case dependencies(missing: [ModuleName])
+        case found(InstanceID, FoundInstance)
+        case lastLines(InstanceID, [String])
+    }
+
+    /// Something that is due later. `generation` is the instance's count of timers, so that a late one is known.
+    package enum Timer: Hashable, Sendable {
+        case restart(InstanceID, generation: Int)
+        /// It has been up for as long as it must to count as good.
+        case monitor(InstanceID, generation: Int)
+        /// It should have become good by now.
+        case deadline(InstanceID, generation: Int)
+    }
+
+    package enum Action: Sendable {
+        case start(InstanceLaunch)
+        case stop(InstanceID, signal: Int32, grace: TimeSpan)
+        case discard(InstanceID)
+        case watchHealth(InstanceID, HealthSpec, ports: [String: Int], environment: [String: String])
+        case endHealthWatch(InstanceID)
+        case schedule(Timer, after: TimeSpan)
+        /// Its last lines are wanted for the deployment that it made fail.
+        case fetchLastLines(InstanceID)
+    }
+
+    /// Lines of a failed instance that a deployment keeps.
+    package static let lastLineCount = 10
+    private static let mostRevisions = 10
+
+    package internal(set) var service: ServiceRecord
+    package internal(set) var instances: [InstanceID: InstanceRecord]
+    package internal(set) var missingDependencies: [ModuleName] = []
+    /// Nothing of the service is left, and the record may go.
+    package internal(set) var isGone = false
+
+    // What the caller takes after each input.
+    var changes = JournalChanges()
+    var actions: [Action] = []
+    var generations: [InstanceID: Int] = [:]
+    var generator: any RandomNumberGenerator & Sendable
+    var changedInstances: Set<InstanceID> = []
+    var hasServiceChanged = false
+    /// The instance that made the deployment fail; its last lines are on their way, and end it.
+    var culprit: InstanceID?
+
+    package init(
+        _ service: ServiceRecord, instances: [InstanceRecord], generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+    ) {
+        self.service = service
+        self.instances = Dictionary(uniqueKeysWithValues: instances.map { ($0.id, $0) })
+        self.generator = generator
+    }
+
+    /// A service that is deployed for the first time.
+    package init(
+        new spec: ModuleSpec, at now: Timestamp, generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+    ) {
+        let record = ServiceRecord(
+            name: spec.name, revisions: [], target: 0, desired: .running, deployment: nil)
+        self.init(record, instances: [], generator: generator)
+    }
+
+    package var spec: ModuleSpec? { revision(service.target)?.spec }
+
+    var replicas: Int { spec?.replicas ?? 0 }
+
+    func revision(_ number: Int) -> Revision? { service.revisions.first { $0.number == number } }
+
+    /// What has to be written down, and then done. Empties both.
+    package mutating func takeResults() -> (changes: JournalChanges, actions: [Action]) {
+        var result = changes
+        if isGone { result.removedServices = [service.name] } else if hasServiceChanged { result.services = [service] }
+        result.instances = changedInstances.compactMap { instances[$0] }
+        defer {
+            changes = JournalChanges()
+            actions = []
+            changedInstances = []
+            hasServiceChanged = false
+        }
+        return (result, actions)
+    }
+
+    // MARK: Changes that people ask for
+
+    /// - Throws: `conflict` while another change goes on, `invalidRequest` for one that makes no sense now.
+    package mutating func apply(_ change: Change, id: DeploymentID, at now: Timestamp) throws(OrchError) -> DeploymentView {
+        if let running = service.deployment {
+            // A stop or a removal is the way out of a change that hangs.
+            guard change.isWayOut else {
+                throw OrchError(
+                    .conflict,
+                    "\(service.name) is being changed by \(running.id) (\(running.kind.rawValue)): wait for it with 'orch wait \(running.id)'")
+            }
+            finish(.failed, reason: "superseded by a \(change.kind.rawValue)", at: now)
+        }
+        // What was stopped is nothing to go back to.
+        let from = service.target == 0 || service.desired != .running ? nil : service.target
+        var isReplacing = false
+        switch change {
+        case .deploy(let spec):
+            if spec == self.spec, isSettled { return alreadyDone(id, at: now) }
+            addRevision(spec, at: now)
+            service.desired = .running
+            isReplacing = true
+        case .restart:
+            guard let spec else { throw OrchError(.notFound, "\(service.name) has nothing to restart") }
+            guard service.desired == .running else {
+                throw OrchError(.conflict, "\(service.name) is stopped: start it with 'orch start \(service.name)'")
+            }
+            addRevision(spec, at: now)
+            isReplacing = true
+        case .start:
+            service.desired = .running
+            for record in instances.values where !record.isActive { revive(record.id, at: now) }
+        case .stop: service.desired = .stopped
+        case .remove: service.desired = .removed
+        case .scale(let count):
+            guard (0...1000).contains(count) else { throw OrchError(.invalidRequest, "the number of replicas must be from 0 to 1000") }
+            guard let index = service.revisions.firstIndex(where: { $0.number == service.target }) else {
+                throw OrchError(.notFound, "\(service.name) has nothing to scale")
+            }
+            service.revisions[index].spec.replicas = count
+        }
+        if isReplacing {
+            // Copies that do not serve are not worth keeping until the new ones do.
+            for record in instances.values where record.revision != service.target && !record.state.isUp { endInstance(record.id, .retire, at: now) }
+        }
+        let deployment = DeploymentView(
+            id: id, module: service.name, kind: change.kind, fromRevision: isReplacing ? from : nil, toRevision: service.target,
+            state: .running, reason: "", startedAt: now, finishedAt: nil, lastLines: [])
+        service.deployment = deployment
+        hasServiceChanged = true
+        changes.deployments.append(deployment)
+        note("deployment.started", "\(change.kind.rawValue) of \(service.name) \(spec?.version ?? "")", at: now)
+        reconcile(at: now)
+        return service.deployment ?? changes.deployments.last ?? deployment
+    }
+
+    /// The version that is asked for is the one that serves.
+    private mutating func alreadyDone(_ id: DeploymentID, at now: Timestamp) -> DeploymentView {
+        let deployment = DeploymentView(
+            id: id, module: service.name, kind: .deploy, fromRevision: service.target, toRevision: service.target,
+            state: .succeeded, reason: "nothing to change", startedAt: now, finishedAt: now, lastLines: [])
+        changes.deployments.append(deployment)
+        return deployment
+    }
+
+    private mutating func addRevision(_ spec: ModuleSpec, at now: Timestamp) {
+        let number = (service.revisions.last?.number ?? 0) + 1
+        service.revisions.append(Revision(number: number, spec: spec, deployedAt: now))
+        let used = Set(instances.values.map(\.revision) + [service.target, number])
+        while service.revisions.count > Self.mostRevisions,
+            let oldest = service.revisions.firstIndex(where: { !used.contains($0.number) })
+        {
+            service.revisions.remove(at: oldest)
+        }
+        service.target = number
+    }
+
+    /// One instance is started, stopped or restarted by hand.
+    package mutating func applyToInstance(_ id: InstanceID, _ kind: DeploymentView.Kind, at now: Timestamp) throws(OrchError) {
+        guard let record = instances[id], record.intent != .retire else { throw OrchError(.notFound, "there is no instance \(id)") }
+        switch kind {
+        case .start: if !record.isActive { revive(id, at: now) }
+        case .stop: endInstance(id, .stop, at: now)
+        case .restart: if record.isActive { endInstance(id, .restart, at: now) } else { revive(id, at: now) }
+        case .deploy, .scale, .remove: throw OrchError(.invalidRequest, "one instance cannot be \(kind.rawValue)d by itself")
+        }
+        reconcile(at: now)
+    }
+
+    // MARK: Events
+
+    mutating func note(_ kind: String, _ message: String, instance: InstanceID? = nil, at now: Timestamp) {
+        changes.events.append(
+            Event(
+                at: now, kind: kind, module: service.name, instance: instance, deployment: service.deployment?.id, message: message))
+    }
+}
+
+extension ServiceMachine.Change {
+    package var kind: DeploymentView.Kind {
+        switch self {
+        case .deploy: .deploy
+        case .start: .start
+        case .stop: .stop
+        case .restart: .restart
+        case .remove: .remove
+        case .scale: .scale
+        }
+    }
+
+    var isWayOut: Bool { kind == .stop || kind == .remove }
+}

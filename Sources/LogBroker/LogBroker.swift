@@ -1,0 +1,125 @@
+package import Logging
+import NIOCore
+import NIOPosix
+import OrchModel
+import ServiceLifecycle
+import Synchronization
+
+/// A single-node broker that speaks the Kafka protocol on loopback over a durable log.
+///
+/// Any Kafka client can attach: there are topics, partitions, idempotent producers and reading by offset and time. There
+/// are no replicas, no transactions and no authentication, so it never listens beyond loopback.
+package struct LogBroker: Service {
+    /// Larger requests close the connection before they take memory.
+    private static let largestFrame = 104_857_600
+    private static let host = "127.0.0.1"
+
+    private let settings: BrokerSettings
+    private let store: BrokerStore
+    private let logger: Logger
+    private let listener: NIOAsyncChannel<NIOAsyncChannel<ByteBuffer, ByteBuffer>, Never>
+
+    /// The port it listens at.
+    package let port: Int
+
+    /// Opens the log and listens. Clients are answered once ``run()`` runs.
+    ///
+    /// - Throws: when the folder cannot be used or the port is taken.
+    package init(settings: BrokerSettings, logger: Logger) async throws {
+        self.settings = settings
+        self.logger = logger
+        store = BrokerStore(settings: settings)
+        try await store.open()
+        do {
+            listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+                .bind(host: Self.host, port: settings.port) { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(
+                            ByteToMessageHandler(FrameDecoder(largest: Self.largestFrame)))
+                        return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
+                    }
+                }
+        } catch let error as IOError where error.errnoCode == 98 {
+            throw OrchError(
+                .conflict, "port \(settings.port) for the log broker is taken: choose another with --broker-port", cause: error)
+        }
+        port = listener.channel.localAddress?.port ?? settings.port
+    }
+
+    package func run() async throws {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await syncNowAndThen() }
+            await serve()
+            group.cancelAll()
+        }
+        try await store.sync()
+    }
+
+    private func serve() async {
+        let handler = RequestHandler(store: store, host: Self.host, port: port)
+        await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                do {
+                    try await listener.executeThenClose { connections in
+                        for try await connection in connections {
+                            group.addTask { await serve(connection, handler) }
+                        }
+                    }
+                } catch {
+                    logger.warning("the broker stopped accepting: \(error)")
+                }
+                group.cancelAll()
+            }
+        } onGracefulShutdown: {
+            listener.channel.close(promise: nil)
+        }
+    }
+
+    private func serve(_ connection: NIOAsyncChannel<ByteBuffer, ByteBuffer>, _ handler: RequestHandler) async {
+        do {
+            try await connection.executeThenClose { requests, responses in
+                for try await frame in requests {
+                    guard let response = try await handler.respond(to: frame) else { continue }
+                    var framed = ByteBuffer()
+                    framed.writeInteger(Int32(response.readableBytes))
+                    framed.writeImmutableBuffer(response)
+                    try await responses.write(framed)
+                }
+            }
+        } catch is MalformedRequest {
+            logger.debug("a client sent what is no Kafka request; its connection is closed")
+        } catch {
+            logger.trace("a connection ended: \(error)")
+        }
+    }
+
+    private func syncNowAndThen() async {
+        guard case .interval(let interval) = settings.sync else { return }
+        for await _ in store.needsSync {
+            try? await Task.sleep(for: interval.duration)
+            do {
+                try await store.sync()
+            } catch {
+                logger.error("the broker's log could not be synced to disk: \(error)")
+            }
+        }
+    }
+}
+
+/// Cuts the byte stream into requests, each with its length in four bytes before it.
+private struct FrameDecoder: ByteToMessageDecoder {
+    typealias InboundOut = ByteBuffer
+    let largest: Int
+
+    mutating func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
+        guard let length = buffer.getInteger(at: buffer.readerIndex, as: Int32.self) else { return .needMoreData }
+        guard length >= 0, Int(length) <= largest else { throw MalformedRequest() }
+        guard buffer.readableBytes >= 4 + Int(length) else { return .needMoreData }
+        buffer.moveReaderIndex(forwardBy: 4)
+        guard let frame = buffer.readSlice(length: Int(length)) else { return .needMoreData }
+        context.fireChannelRead(wrapInboundOut(frame))
+        return .continue
+    }
+}

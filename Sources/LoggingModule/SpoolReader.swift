@@ -1,0 +1,120 @@
+import Glibc
+import OrchModel
+import OrchSystem
+
+/// Reads a spool from a position on, over all its segments, and notices entries that are missing.
+///
+/// Confined to the shipper's thread: files block.
+struct SpoolReader {
+    /// Where reading goes on. `entry` is the number of the next entry.
+    struct Position: Equatable {
+        var segment: Int64
+        var offset: Int
+        var entry: Int64
+
+        static let beginning = Position(segment: 1, offset: 0, entry: 1)
+    }
+
+    struct Chunk {
+        var bytes: [UInt8]
+        /// The ranges of the whole lines in `bytes`, without their ends.
+        var lines: [Range<Int>]
+        /// The number of the first of them.
+        var firstEntry: Int64
+        /// Entries that are missing before the first line.
+        var lost: Int64
+        var end: Position
+    }
+
+    private static let chunkSize = 65_536
+
+    let folder: String
+    private(set) var position: Position
+    private var file: Int32 = -1
+
+    init(folder: String, position: Position) {
+        self.folder = folder
+        self.position = position
+    }
+
+    /// The next whole lines; `nil` when there is nothing new.
+    mutating func next() throws(SystemError) -> Chunk? {
+        var lost: Int64 = 0
+        while true {
+            if file < 0, !openSegment(&lost) { return lostOnly(lost) }
+            let bytes = try readChunk()
+            let lines = Self.wholeLines(bytes)
+            if let last = lines.last {
+                let first = position.entry
+                position.offset += last.upperBound + 1
+                position.entry += Int64(lines.count)
+                return Chunk(bytes: bytes, lines: lines, firstEntry: first, lost: lost, end: position)
+            }
+            // At the end of a segment the writer may go on in this one or in a new one.
+            guard let following = SpoolFormat.segments(in: folder).first(where: { $0 > position.segment }) else {
+                return lostOnly(lost)
+            }
+            // It never comes back to this one, but may have written to it since we looked.
+            if try !readChunk().isEmpty, bytes.isEmpty { continue }
+            close()
+            lost += max(0, following - position.entry)
+            position = Position(segment: following, offset: 0, entry: max(following, position.entry))
+        }
+    }
+
+    mutating func rewind(to position: Position) {
+        close()
+        self.position = position
+    }
+
+    mutating func close() {
+        if file >= 0 { Glibc.close(file) }
+        file = -1
+    }
+
+    private func lostOnly(_ lost: Int64) -> Chunk? {
+        lost == 0 ? nil : Chunk(bytes: [], lines: [], firstEntry: position.entry, lost: lost, end: position)
+    }
+
+    /// Opens the segment of the position, or the next there is when it was dropped.
+    private mutating func openSegment(_ lost: inout Int64) -> Bool {
+        let segments = SpoolFormat.segments(in: folder)
+        guard let segment = segments.first(where: { $0 >= position.segment }) else { return false }
+        if segment != position.segment {
+            lost += max(0, segment - position.entry)
+            position = Position(segment: segment, offset: 0, entry: max(segment, position.entry))
+        }
+        file = open("\(folder)/\(SpoolFormat.fileName(segment))", O_RDONLY | O_CLOEXEC)
+        return file >= 0
+    }
+
+    private func readChunk() throws(SystemError) -> [UInt8] {
+        var size = Self.chunkSize
+        while true {
+            var bytes = [UInt8](repeating: 0, count: size)
+            let offset = position.offset
+            let count = try retrying("pread", folder) { bytes.withUnsafeMutableBytes { pread(file, $0.baseAddress, size, offset) } }
+            bytes.removeLast(size - count)
+            // A line is at most 16 KiB and its head, but a foreign one may be longer than a chunk.
+            if count == size, !bytes.contains(UInt8(ascii: "\n")), size < 16 << 20 {
+                size *= 4
+                continue
+            }
+            return bytes
+        }
+    }
+
+    private static func wholeLines(_ bytes: [UInt8]) -> [Range<Int>] {
+        var lines: [Range<Int>] = []
+        var start = 0
+        bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress else { return }
+            while start < buffer.count, let newline = memchr(base + start, 10, buffer.count - start) {
+                let end = newline - UnsafeMutableRawPointer(mutating: base)
+                lines.append(start..<end)
+                start = end + 1
+            }
+        }
+        return lines
+    }
+}

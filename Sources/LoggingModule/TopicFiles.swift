@@ -1,0 +1,168 @@
+import FoundationEssentials
+import Glibc
+package import Logging
+package import OrchKafka
+package import OrchModel
+package import OrchSystem
+
+/// Consumes topics and writes each to `<Topic>.log`, every record once, over restarts too.
+///
+/// Runs on a thread of its own, because files block.
+package actor TopicFiles {
+    /// What is known of one topic's file; all of it is written down together.
+    private struct State: Codable {
+        /// Where reading goes on, by partition.
+        var offsets: [Int32: Int64] = [:]
+        /// Bytes of the file that belong to these offsets; what lies behind was written just before a crash.
+        var fileSize: Int64 = 0
+        /// The last entry of each instance, to fold what was sent twice.
+        var lastEntries: [String: Int64] = [:]
+    }
+
+    private static let saveInterval = Duration.seconds(1)
+    private static let largestFile: Int64 = 64 << 20
+    /// How many instances' last entries are remembered for a topic.
+    private static let mostInstances = 2000
+
+    private let executor = ThreadExecutor(name: "log-files")
+    private let folder: String
+    private let settings: KafkaSettings
+    private let reactor: Reactor
+    private let admin: KafkaAdmin
+    private let logger: Logger
+    private let consumer: KafkaConsumer
+    private var states: [TopicName: State] = [:]
+    private var changed: Set<TopicName> = []
+    private let wanted = Mailbox<TopicName>()
+    private let saveRequests: AsyncStream<Void>.Continuation
+    private nonisolated let needsSave: AsyncStream<Void>
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    package init(folder: String, settings: KafkaSettings, reactor: Reactor, admin: KafkaAdmin, logger: Logger) throws {
+        self.folder = folder
+        self.settings = settings
+        self.reactor = reactor
+        self.admin = admin
+        self.logger = logger
+        (needsSave, saveRequests) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: .seconds(1)) { notice in
+            if case .log(let level, let text) = notice, level <= 3 { logger.debug("librdkafka: \(text)") }
+        }
+        try Files.makeFolder(folder)
+    }
+
+    /// Asks for a topic to be written; nothing happens when it is already.
+    package nonisolated func add(_ topic: TopicName) { wanted.send(topic) }
+
+    /// Begins with the topics asked for, as soon as the broker knows them.
+    private func beginWanted() async {
+        await wanted.forEachBatch { topics in
+            for topic in topics where states[topic] == nil {
+                do throws(OrchError) {
+                    try await begin(topic)
+                } catch {
+                    logger.warning("a topic cannot be read yet", metadata: ["topic": "\(topic)", "cause": "\(error)"])
+                    try? await Task.sleep(for: .milliseconds(200))
+                    if !Task.isCancelled { wanted.send(topic) }
+                }
+            }
+        }
+    }
+
+    private func begin(_ topic: TopicName) async throws(OrchError) {
+        let partitions = try await admin.partitions(of: topic.rawValue)
+        // A broker that makes topics on demand has it a moment later.
+        guard partitions > 0 else { throw OrchError(.unavailable, "the broker has no topic \(topic) yet") }
+        let state = load(topic)
+        states[topic] = state
+        for partition in 0..<Int32(partitions) {
+            try consumer.start(topic.rawValue, partition: partition, at: state.offsets[partition] ?? 0)
+        }
+    }
+
+    /// Writes until the task is cancelled.
+    package func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.saveRegularly() }
+            group.addTask { await self.beginWanted() }
+            await consume()
+            group.cancelAll()
+        }
+        save()
+        consumer.close()
+    }
+
+    private func consume() async {
+        while !Task.isCancelled {
+            do throws(OrchError) {
+                let batch = try await consumer.next()
+                for (topic, records) in Dictionary(grouping: batch.records, by: \.topic) { write(records, topic) }
+            } catch {
+                logger.warning("topics cannot be read", metadata: ["cause": "\(error)"])
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func write(_ records: [KafkaRecord], _ name: String) {
+        guard let topic = TopicName(rawValue: name), var state = states[topic] else { return }
+        var text: [UInt8] = []
+        for record in records {
+            state.offsets[record.partition] = record.offset + 1
+            let line = LogRecord(record)
+            if line.seq > 0 {
+                guard line.seq > state.lastEntries[line.instance] ?? 0 else { continue }
+                if state.lastEntries.count > Self.mostInstances { state.lastEntries = [:] }
+                state.lastEntries[line.instance] = line.seq
+            }
+            text.append(contentsOf: "\(line.at) \(line.instance) \(line.stream) \(line.level) ".utf8)
+            text.append(contentsOf: record.value)
+            text.append(UInt8(ascii: "\n"))
+        }
+        do throws(SystemError) {
+            if state.fileSize > Self.largestFile {
+                try retrying("rename", path(topic)) { rename(path(topic), "\(path(topic)).1") }
+                state.fileSize = 0
+            }
+            try Descriptor(opening: path(topic), .append).write(text)
+            state.fileSize += Int64(text.count)
+        } catch {
+            logger.error("a log file cannot be written", metadata: ["topic": "\(topic)", "cause": "\(error)"])
+        }
+        states[topic] = state
+        changed.insert(topic)
+        saveRequests.yield()
+    }
+
+    // MARK: What survives a restart
+
+    private nonisolated func saveRegularly() async {
+        for await _ in needsSave {
+            try? await Task.sleep(for: Self.saveInterval)
+            await save()
+        }
+    }
+
+    private func save() {
+        for topic in changed {
+            guard let state = states[topic], let json = try? JSONEncoder().encode(state) else { continue }
+            try? Files.replace(statePath(topic), with: Array(json))
+        }
+        changed = []
+    }
+
+    private func load(_ topic: TopicName) -> State {
+        guard let bytes = try? Files.read(statePath(topic)), let state = try? JSONDecoder().decode(State.self, from: Data(bytes))
+        else {
+            // Without the offsets the file begins anew, as the topic does.
+            Files.remove(path(topic))
+            return State()
+        }
+        if let size = Files.size(path(topic)), size > state.fileSize { truncate(path(topic), off_t(state.fileSize)) }
+        return state
+    }
+
+    private func path(_ topic: TopicName) -> String { "\(folder)/\(topic).log" }
+    private func statePath(_ topic: TopicName) -> String { "\(folder)/.\(topic).state" }
+}

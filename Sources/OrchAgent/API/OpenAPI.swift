@@ -1,0 +1,85 @@
+import OrchModel
+
+/// The description of the API that the agent serves (OpenAPI 3.1).
+enum OpenAPI {
+    private struct Operation {
+        var method: String
+        var path: String
+        var summary: String
+        var answer: String
+
+        init(_ method: String, _ path: String, _ summary: String, _ answer: String = "application/json") {
+            self.method = method
+            self.path = path
+            self.summary = summary
+            self.answer = answer
+        }
+    }
+
+    private static let stream = "text/event-stream"
+
+    private static let operations: [Operation] = [
+        Operation("get", "/metrics", "Figures in the text format of Prometheus", "text/plain"),
+        Operation("get", "/v1/status", "The agent, its broker and its counts"),
+        Operation("get", "/v1/health/live", "Whether the agent runs"),
+        Operation("get", "/v1/health/ready", "Whether the agent takes requests"),
+        Operation("get", "/v1/modules", "Modules that can be deployed by name"),
+        Operation("get", "/v1/schema", "JSON Schema of the module file"),
+        Operation("get", "/v1/requests", "The last requests that changed something"),
+        Operation("get", "/v1/events", "Events, the last ones or as they happen", stream),
+        Operation("post", "/v1/stop-instances", "Stop every instance"),
+        Operation("post", "/v1/deployments", "Deploy a version of a module"),
+        Operation("get", "/v1/deployments", "Deployments, the newest first"),
+        Operation("get", "/v1/deployments/{id}", "One deployment"),
+        Operation("get", "/v1/deployments/{id}/wait", "One deployment, once it is over"),
+        Operation("post", "/v1/plan", "What a deploy would change"),
+        Operation("get", "/v1/services", "Services"),
+        Operation("get", "/v1/services/{name}", "A service with its module file, revisions and instances"),
+        Operation("delete", "/v1/services/{name}", "Stop a service and forget it"),
+        Operation("post", "/v1/services/{name}/start", "Start a service"),
+        Operation("post", "/v1/services/{name}/stop", "Stop a service"),
+        Operation("post", "/v1/services/{name}/restart", "Replace all instances of a service"),
+        Operation("post", "/v1/services/{name}/scale", "Change the number of instances"),
+        Operation("get", "/v1/instances", "Instances"),
+        Operation("get", "/v1/instances/{id}", "One instance"),
+        Operation("post", "/v1/instances/{id}/start", "Start one instance"),
+        Operation("post", "/v1/instances/{id}/stop", "Stop one instance"),
+        Operation("post", "/v1/instances/{id}/restart", "Restart one instance"),
+        Operation("get", "/v1/topics", "Kafka topics"),
+        Operation("get", "/v1/logs", "Log lines by topic, module or instance", stream),
+        Operation("post", "/v1/add_deployment_details", "Deploy a version of a module"),
+        Operation("get", "/v1/getServiceInstancesDetails", "Instances"),
+        Operation("get", "/v1/get_running_ip/{module}", "Addresses of a module's instances that work"),
+        Operation("post", "/v1/start_module/{module}", "Start a service"),
+        Operation("post", "/v1/stop_module/{module}", "Stop a service"),
+        Operation("post", "/v1/start_service", "Deploy a known module at a server and port"),
+        Operation("get", "/v1/Consume_Log_For_Topic/{topic}", "Log lines of a topic", stream),
+    ]
+
+    static let document: JSONValue = {
+        var paths: [String: JSONValue] = [:]
+        for operation in operations {
+            var members: [String: JSONValue] = [:]
+            if case .object(let known) = paths[operation.path] { members = known }
+            members[operation.method] = .object([
+                "summary": .string(operation.summary), "parameters": .array(parameters(of: operation.path)),
+                "responses": .object([
+                    "default": .object(["description": "The answer, or an error with code and message", "content": .object([operation.answer: [:]])])
+                ]),
+            ])
+            paths[operation.path] = .object(members)
+        }
+        return .object([
+            "openapi": "3.1.0", "info": .object(["title": "orch", "version": .string(OrchVersion.current)]), "paths": .object(paths),
+        ])
+    }()
+
+    private static func parameters(of path: String) -> [JSONValue] {
+        path.split(separator: "/").filter { $0.hasPrefix("{") }.map { part in
+            .object([
+                "name": .string(String(part.dropFirst().dropLast())), "in": "path", "required": true,
+                "schema": .object(["type": "string"]),
+            ])
+        }
+    }
+}

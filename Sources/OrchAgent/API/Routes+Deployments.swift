@@ -1,0 +1,60 @@
+import Deployer
+import Hummingbird
+import OrchModel
+import OrchStore
+import RepositoryManager
+
+extension Routes {
+    private static let longestWait = 3600
+
+    func addDeployments(to v1: RouterGroup<APIContext>) {
+        v1.post("deployments") { request, context in
+            let spec = try await agent.repository.resolve(request.json(DeployRequest.self, context))
+            return try JSONAnswer.response(try await agent.deployer.request(.deploy(spec), of: spec.name), status: .accepted)
+        }
+        v1.post("plan") { request, context in
+            let spec = try await agent.repository.resolve(request.json(DeployRequest.self, context))
+            return try JSONAnswer.response(try await agent.deployer.plan(spec))
+        }
+        v1.get("deployments") { request, _ in
+            let module = try request.uri.queryParameters["module"].map { try ModuleName(checking: String($0)) }
+            return try JSONAnswer.response(try await agent.store.deployments(of: module, limit: request.number("limit") ?? 50))
+        }
+        v1.get("deployments/:id") { _, context in
+            try JSONAnswer.response(try await deployment(context.name(DeploymentID.self, "id")))
+        }
+        v1.get("deployments/:id/wait") { request, context in
+            let id = try context.name(DeploymentID.self, "id")
+            let seconds = min(try request.number("seconds") ?? Self.longestWait, Self.longestWait)
+            return try JSONAnswer.response(try await wait(for: id, seconds: seconds))
+        }
+    }
+
+    func deployment(_ id: DeploymentID) async throws -> DeploymentView {
+        guard let deployment = try await agent.deployer.deployment(id) else {
+            throw OrchError(.notFound, "there is no deployment \(id)")
+        }
+        return deployment
+    }
+
+    /// The deployment once it is over, or as it is after `seconds`.
+    private func wait(for id: DeploymentID, seconds: Int) async throws -> DeploymentView {
+        try await withThrowingTaskGroup(of: DeploymentView?.self) { group in
+            group.addTask {
+                for await _ in agent.events.news() {
+                    let current = try await deployment(id)
+                    if current.state.isFinal { return current }
+                }
+                return nil
+            }
+            group.addTask {
+                try await Task.sleep(for: .seconds(seconds))
+                return nil
+            }
+            let first = try await group.next() ?? nil
+            group.cancelAll()
+            if let first { return first }
+            return try await deployment(id)
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Deployer
+import FoundationEssentials
+import Hummingbird
+import OrchModel
+
+extension Routes {
+    func addServices(to v1: RouterGroup<APIContext>) {
+        v1.get("services") { _, _ in try JSONAnswer.response(await agent.deployer.services) }
+        v1.get("services/:name") { _, context in
+            let name = try context.name(ModuleName.self, "name")
+            return try JSONAnswer.response(try await inspect(name))
+        }
+        v1.delete("services/:name") { _, context in try await change(.remove, context) }
+        v1.post("services/:name/start") { _, context in try await change(.start, context) }
+        v1.post("services/:name/stop") { _, context in try await change(.stop, context) }
+        v1.post("services/:name/restart") { _, context in try await change(.restart, context) }
+        v1.post("services/:name/scale") { request, context in
+            guard let replicas = try await request.json(ChangeRequest.self, context).replicas else {
+                throw OrchError(.invalidRequest, "'replicas' is missing")
+            }
+            return try await change(.scale(replicas), context)
+        }
+    }
+
+    private func change(_ change: ServiceMachine.Change, _ context: APIContext) async throws -> Response {
+        let name = try context.name(ModuleName.self, "name")
+        return try JSONAnswer.response(try await agent.deployer.request(change, of: name), status: .accepted)
+    }
+
+    /// A service with its module file, revisions and instances. Values of variables are not shown.
+    private func inspect(_ name: ModuleName) async throws -> ServiceInspection {
+        guard let view = await agent.deployer.services.first(where: { $0.name == name }),
+            var spec = await agent.deployer.spec(of: name), let record = await agent.deployer.service(name)
+        else { throw OrchError(.notFound, "there is no service \(name): 'orch services' lists them") }
+        spec.env = spec.env.mapValues { _ in "(hidden)" }
+        return ServiceInspection(
+            service: view, spec: spec, revisions: record.revisions.map { .init(number: $0.number, version: $0.spec.version, deployedAt: $0.deployedAt) },
+            instances: await agent.deployer.instances().filter { $0.module == name })
+    }
+}
+
+struct ServiceInspection: Codable, Sendable {
+    struct RevisionView: Codable, Sendable {
+        var number: Int
+        var version: String
+        var deployedAt: Timestamp
+
+        enum CodingKeys: String, CodingKey {
+            case number, version
+            case deployedAt = "deployed_at"
+        }
+    }
+    var service: ServiceView
+    var spec: ModuleSpec
+    var revisions: [RevisionView]
+    var instances: [InstanceView]
+}

@@ -1,0 +1,56 @@
+import Deployer
+import LoggingModule
+import OrchModel
+import OrchSystem
+import RuntimeManager
+
+/// The deployer's runtime: starts instances by the driver, and has their logs shipped.
+struct LocalRuntime: InstanceRuntime {
+    let driver: ProcessDriver
+    let shipper: Shipper
+    let topicFiles: TopicFiles
+    let instancesFolder: String
+
+    var exits: AsyncStream<(InstanceID, Exit)> { driver.exits }
+
+    func start(_ launch: InstanceLaunch) async throws(OrchError) -> RunningInstance {
+        let running = try await driver.start(launch)
+        await ship(launch.id, launch.spec.topic)
+        return running
+    }
+
+    func stop(_ id: InstanceID, signal: Int32, grace: TimeSpan) async throws(OrchError) {
+        try await driver.stop(id, signal: signal, grace: grace)
+    }
+
+    func adopt(_ id: InstanceID, process: ProcessIdentity?, ports: [String: Int]) async -> FoundInstance {
+        let found = await driver.adopt(id, process: process, ports: ports)
+        if let launch = folder(id).launch { await ship(id, launch.spec.topic) }
+        return found
+    }
+
+    func discard(_ id: InstanceID) async {
+        await driver.discard(id)
+        let folder = folder(id)
+        // Its last lines must reach the broker before the folder goes, even when an earlier agent began this.
+        if let launch = folder.launch { await ship(id, launch.spec.topic) }
+        await shipper.retire(id.rawValue) { Files.removeTree(folder.path) }
+    }
+
+    func lastLines(_ id: InstanceID, count: Int) async -> [String] {
+        let spool = folder(id).spool
+        return await runBlocking(name: "last-lines") { SpoolTail.lines(in: spool, count: count) }
+    }
+
+    func launches() async -> [InstanceLaunch] {
+        InstanceFolder.all(in: instancesFolder).compactMap { folder($0).launch }
+    }
+
+    private func folder(_ id: InstanceID) -> InstanceFolder { InstanceFolder(id, in: instancesFolder) }
+
+    private func ship(_ id: InstanceID, _ topic: TopicName) async {
+        // A spool that cannot be watched now is found again at the next start; the instance itself is well.
+        try? await shipper.add(id.rawValue, topic: topic, folder: folder(id).path)
+        topicFiles.add(topic)
+    }
+}

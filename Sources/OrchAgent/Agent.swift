@@ -1,0 +1,186 @@
+import Deployer
+
+import Glibc
+import LoadBalancer
+import LogBroker
+import Logging
+import LoggingModule
+import OrchModel
+import OrchKafka
+import OrchStore
+import OrchSystem
+import RepositoryManager
+import RequestManager
+import RuntimeManager
+import ServiceLifecycle
+import UnixSignals
+
+/// The control plane in one process: builds every service, orders them, and runs them until it is told to end.
+package struct Agent {
+    let settings: AgentSettings
+    let startedAt: Timestamp
+    let store: Store
+    let deployer: Deployer
+    let driver: ProcessDriver
+    let shipper: Shipper
+    let repository: ModuleRepository
+    let requests: RequestLog
+    let events: EventHub
+    let logReader: LogReader
+    let admin: KafkaAdmin
+    let brokerAddress: String
+    let notices: [String]
+    let token: String
+
+    /// Runs an agent until SIGTERM or SIGINT. Instances go on running unless the settings say otherwise.
+    ///
+    /// - Throws: ``OrchError`` when it cannot start: `conflict` for a data directory that is in use or a taken port,
+    ///   `notAllowed` for one that cannot be written.
+    package static func run(_ settings: AgentSettings) async throws {
+        signal(SIGPIPE, SIG_IGN)
+        umask(0o077)
+        try prepareDataDirectory(settings)
+        guard let lock = try FolderLock.take(AgentPaths.lock(in: settings.dataDirectory)) else {
+            throw OrchError(
+                .conflict, "another agent uses \(settings.dataDirectory): stop it, or choose another directory with --data-dir")
+        }
+        try await start(settings)
+        _ = consume lock
+    }
+
+    private static func prepareDataDirectory(_ settings: AgentSettings) throws(OrchError) {
+        let data = settings.dataDirectory
+        do throws(SystemError) {
+            // Others may pass through to their own configuration, which lies below; nothing else is open to them.
+            try Files.makeFolder(data, mode: 0o711)
+            try Files.makeFolder(AgentPaths.instances(in: data), mode: 0o711)
+            try Files.replace("\(data)/.writable", with: "")
+            Files.remove("\(data)/.writable")
+        } catch {
+            throw OrchError(
+                .notAllowed, "the data directory \(data) cannot be written (\(error.reason)): choose another with --data-dir", cause: error)
+        }
+        guard settings.socket.utf8.count <= Sockets.longestPath else {
+            throw OrchError(
+                .invalidRequest,
+                "the socket's path has \(settings.socket.utf8.count) bytes, more than \(Sockets.longestPath): choose a shorter one with --socket")
+        }
+    }
+
+    private static func start(_ settings: AgentSettings) async throws {
+        let data = settings.dataDirectory
+        let level = Logger.Level(rawValue: settings.logLevel) ?? .info
+        let controlLog = try ControlLog(folder: AgentPaths.control(in: data), topics: TopicName.reserved, level: level)
+        let logger = controlLog.logger(.deployer)
+        var notices: [String] = []
+        let store = try Store(path: AgentPaths.database(in: data))
+        if case .replaced(let damaged) = store.origin {
+            notices.append("the database was damaged and lies at \(damaged); services were rebuilt from the instances that run")
+        }
+
+        let reactor = try Reactor(name: "reactor")
+        var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
+        let brokerAddress: String
+        if let kafka = settings.kafka {
+            brokerAddress = kafka
+        } else {
+            let broker = try await embeddedBroker(settings, controlLog.logger(.logging))
+            brokerAddress = "127.0.0.1:\(broker.port)"
+            services.append(.init(service: broker))
+        }
+        let kafka = KafkaSettings(brokers: brokerAddress)
+
+        let loggingLogger = controlLog.logger(.logging)
+        let shipper = try Shipper(settings: kafka, reactor: reactor, logger: loggingLogger)
+        for topic in TopicName.reserved {
+            try await shipper.add(topic.rawValue, topic: topic, folder: "\(AgentPaths.control(in: data))/\(topic)")
+        }
+        let admin = try KafkaAdmin(settings: kafka, reactor: reactor) { _ in }
+        let topicFiles = try TopicFiles(
+            folder: AgentPaths.logs(in: data), settings: kafka, reactor: reactor, admin: admin, logger: loggingLogger)
+        for topic in TopicName.reserved { topicFiles.add(topic) }
+        let driver = ProcessDriver(
+            instancesFolder: AgentPaths.instances(in: data), shimProgram: Files.sibling("orch-shim"),
+            agentEnvironment: ["ORCH_SOCKET": settings.socket, "ORCH_DATA_DIR": data, "ORCH_BROKERS": brokerAddress],
+            reactor: reactor, logger: controlLog.logger(.runtimeManager))
+        let runtime = LocalRuntime(
+            driver: driver, shipper: shipper, topicFiles: topicFiles, instancesFolder: AgentPaths.instances(in: data))
+        let views = ViewWriter(data: data, logger: controlLog.logger(.loadBalancer))
+        let hub = EventHub(controlLog: controlLog, views: views)
+        let deployer = Deployer(
+            runtime: runtime, journal: StoreJournal(store: store), observer: hub, serverName: Servers.local, logger: logger)
+        try await deployer.restore()
+
+        let agent = Agent(
+            settings: settings, startedAt: .now(), store: store, deployer: deployer, driver: driver, shipper: shipper,
+            repository: ModuleRepository(deployed: deployer),
+            requests: RequestLog(history: store, logger: controlLog.logger(.requestManager)), events: hub,
+            logReader: LogReader(settings: kafka, reactor: reactor, admin: admin, logger: loggingLogger), admin: admin,
+            brokerAddress: brokerAddress, notices: notices, token: try token(in: data))
+
+        // What is named first is stopped last: the API stops taking requests before anybody it asks is gone.
+        services.append(.init(service: BackgroundService(onShutdown: { shipper.finish() }) { try await shipper.run() }))
+        services.append(.init(service: BackgroundService { await topicFiles.run() }))
+        services.append(.init(service: BackgroundService { await views.run() }))
+        services.append(.init(service: BackgroundService { await driver.run() }))
+        services.append(.init(service: BackgroundService(onShutdown: { deployer.finish() }) { try await deployer.run() }))
+        services.append(.init(service: BackgroundService { await agent.refreshLosses() }))
+        services.append(contentsOf: try await APIServer(agent: agent, logger: controlLog.logger(.requestManager)).services())
+        let group = ServiceGroup(
+            configuration: .init(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+        await admin.close()
+        reactor.stop()
+    }
+
+    /// The port stays the same over restarts, so that clients find it again.
+    private static func embeddedBroker(_ settings: AgentSettings, _ logger: Logger) async throws -> LogBroker {
+        let data = settings.dataDirectory
+        let remembered = (try? Files.readText(AgentPaths.brokerPort(in: data))).flatMap { Int($0.filter(\.isNumber)) }
+        var broker = BrokerSettings(folder: AgentPaths.broker(in: data), port: settings.brokerPort)
+        if settings.brokerPort == 0, let remembered, Sockets.isFree(port: remembered) { broker.port = remembered }
+        let started = try await LogBroker(settings: broker, logger: logger)
+        try Files.replace(AgentPaths.brokerPort(in: data), with: "\(started.port)\n")
+        return started
+    }
+
+    /// The secret of the TCP door, made once.
+    private static func token(in data: String) throws -> String {
+        let path = AgentPaths.token(in: data)
+        if let known = try? Files.readText(path).filter({ !$0.isWhitespace }), known.count >= 32 { return known }
+        var generator = SystemRandomNumberGenerator()
+        let token = (0..<4).map { _ in
+            let digits = String(generator.next(), radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined()
+        try Files.replace(path, with: token + "\n", durable: true)
+        return token
+    }
+
+    /// Stops everything that runs, and waits until it is gone.
+    func stopAllInstances() async {
+        for service in await deployer.services where service.state != .stopped {
+            _ = try? await deployer.request(.stop, of: service.name)
+        }
+        for await _ in events.news() where await deployer.activeInstances.isEmpty { return }
+    }
+
+    private func refreshLosses() async {
+        for await _ in events.news() {
+            var counts: [InstanceID: Int64] = [:]
+            for instance in await deployer.instances() { counts[instance.id] = await shipper.lost(instance.id.rawValue) }
+            await deployer.set(lost: counts)
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    func status() async -> AgentStatus {
+        let (services, instances) = (await deployer.services, await deployer.instances())
+        let shipping = await shipper.status
+        return AgentStatus(
+            version: OrchVersion.current, pid: getpid(), dataDirectory: settings.dataDirectory, startedAt: startedAt,
+            broker: brokerAddress, brokerState: shipping.isConnected ? "connected" : "away: \(shipping.trouble)",
+            services: services.count, instances: instances.count, instancesUp: instances.count { $0.state.isUp },
+            spoolBytes: shipping.backlog, notices: notices + (await driver.notices))
+    }
+}

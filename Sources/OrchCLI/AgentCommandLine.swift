@@ -1,0 +1,39 @@
+import OrchModel
+import OrchSystem
+
+/// The command line of `orch-agent`, which takes the options of `orch agent`.
+package struct AgentCommandLine: Sendable {
+    package var dataDirectory: String
+    package var socket: String
+    package var httpPort: Int?
+    package var kafka: String?
+    package var brokerPort: Int
+    package var logLevel: String
+    package var stopsInstances: Bool
+
+    /// - Returns: `nil` when help or the version was asked for, and printed.
+    /// - Throws: `invalidRequest` for wrong words.
+    package init?(_ words: [String]) throws {
+        let environment = CLI.currentEnvironment()
+        let console = Console(format: nil, color: nil, isQuiet: false, environment: environment)
+        switch try CommandLineParser(commands: [.agent]).parse(["agent"] + words) {
+        case .help:
+            try console.print(HelpText.page(.agent))
+            return nil
+        case .version:
+            try console.print("orch-agent \(OrchVersion.current)")
+            return nil
+        case .run(let parsed):
+            let directory = Files.canonical(".") ?? "/"
+            let settings = try Settings(parsed, environment: environment, directory: directory, commands: CommandTable.all)
+            let invocation = Invocation(parsed: parsed, settings: settings, environment: environment, directory: directory, console: console)
+            dataDirectory = try invocation.dataDirectory
+            socket = try invocation.socket
+            httpPort = try invocation.integer("http-port")
+            kafka = try invocation.text("kafka")
+            brokerPort = try invocation.integer("broker-port") ?? 0
+            logLevel = try invocation.text("log-level") ?? "info"
+            stopsInstances = try invocation.flag("stop-instances")
+        }
+    }
+}

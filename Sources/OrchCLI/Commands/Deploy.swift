@@ -1,0 +1,20 @@
+import OrchClient
+import OrchModel
+import OrchSystem
+
+extension CommandSpec {
+    static let deploy = CommandSpec(
+        name: "deploy", summary: "Run a version of a module, replacing the one before",
+        discussion:
+            "MODULE is the name of a known module, or the path of a module file or of a directory that holds a module.yaml; a path has a '/' or ends in .yaml. "
+            + "Waits until the new version is good: status 8 tells that it was not and the version before serves, 9 that nothing does. Ctrl-C stops waiting and cancels nothing.",
+        operands: [OperandSpec("MODULE", names: .modules, "Name, or path of a module file.")],
+        options: ModuleOperand.options + DeploymentWait.options,
+        examples: ["orch deploy scheduler", "orch deploy ./shop", "orch deploy shop.yaml --replicas 3 --detach"]
+    ) { invocation in
+        let request = try ModuleOperand.request(invocation)
+        let client = try invocation.client()
+        let deployment: DeploymentView = try await client.call("POST", "/v1/deployments", body: request)
+        return try await DeploymentWait.conclude(deployment, client, invocation)
+    }
+}

@@ -1,0 +1,34 @@
+import OrchClient
+import OrchModel
+
+extension CommandSpec {
+    static let plan = CommandSpec(
+        name: "plan", summary: "Show what a deploy would change, and change nothing",
+        discussion: "Ends with 0 when there is nothing to change, with 1 when there is, with 2 or more after an error.",
+        operands: [OperandSpec("MODULE", names: .modules, "Name, or path of a module file, as for deploy.")],
+        options: ModuleOperand.options,
+        examples: ["orch plan ./shop"]
+    ) { invocation in
+        let plan: PlanView
+        do throws(OrchError) {
+            plan = try await invocation.client().call("POST", "/v1/plan", body: ModuleOperand.request(invocation))
+        } catch {
+            invocation.console.error(error.message)
+            return max(2, error.code.exitStatus)
+        }
+        let console = invocation.console
+        try console.show(plan, name: plan.module.rawValue) {
+            if plan.changes.isEmpty { return ["\(plan.module): nothing to change"] }
+            let changes = plan.changes.map { change -> String in
+                switch (change.from, change.to) {
+                case (nil, let to): console.styled("+ \(change.key): \(to ?? "")", .green)
+                case (let from, nil): console.styled("- \(change.key): \(from ?? "")", .red)
+                case (let from?, let to?): console.styled("~ \(change.key): \(from) -> \(to)", .yellow)
+                }
+            }
+            let from = plan.fromRevision.map { "changes revision \($0)" } ?? "is new"
+            return ["\(plan.module) \(from)"] + changes + ["\(plan.start) to start, \(plan.stop) to stop"]
+        }
+        return plan.changes.isEmpty ? 0 : 1
+    }
+}

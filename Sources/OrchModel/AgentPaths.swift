@@ -1,0 +1,17 @@
+/// Where things lie below an agent's data directory.
+package enum AgentPaths {
+    package static func socket(in data: String) -> String { "\(data)/orch.sock" }
+    package static func token(in data: String) -> String { "\(data)/token" }
+    package static func lock(in data: String) -> String { "\(data)/agent.lock" }
+    package static func database(in data: String) -> String { "\(data)/orch.db" }
+    package static func instances(in data: String) -> String { "\(data)/instances" }
+    package static func broker(in data: String) -> String { "\(data)/broker" }
+    package static func control(in data: String) -> String { "\(data)/control" }
+    package static func logs(in data: String) -> String { "\(data)/LoggingModule" }
+    /// The port that the embedded broker had last, so that it keeps it.
+    package static func brokerPort(in data: String) -> String { "\(data)/broker.port" }
+    /// The address of the API's TCP door, while it is open.
+    package static func address(in data: String) -> String { "\(data)/http.address" }
+    /// Where an agent that was started in the background writes its standard error.
+    package static func agentLog(in data: String) -> String { "\(data)/agent.log" }
+}

@@ -1,0 +1,37 @@
+/// Everything a runtime needs to start an instance.
+package struct InstanceLaunch: Codable, Sendable {
+    package var id: InstanceID
+    package var revision: Int
+    package var spec: ModuleSpec
+    /// The number of the copy, from 0.
+    package var ordinal: Int
+    /// The ports it has, by name; the ones it lacks are chosen at the start.
+    package var ports: [String: Int]
+
+    package init(id: InstanceID, revision: Int, spec: ModuleSpec, ordinal: Int, ports: [String: Int]) {
+        self.id = id
+        self.revision = revision
+        self.spec = spec
+        self.ordinal = ordinal
+        self.ports = ports
+    }
+}
+
+/// An instance that runs.
+package struct RunningInstance: Hashable, Sendable {
+    package var process: ProcessIdentity
+    package var ports: [String: Int]
+
+    package init(process: ProcessIdentity, ports: [String: Int]) {
+        self.process = process
+        self.ports = ports
+    }
+}
+
+/// What is found of an instance that an earlier agent started.
+package enum FoundInstance: Sendable, Equatable {
+    case running(RunningInstance)
+    case ended(Exit)
+    /// Nothing runs, and nothing tells how it ended.
+    case absent
+}

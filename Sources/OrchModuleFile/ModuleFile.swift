@@ -1,0 +1,77 @@
+import FoundationEssentials
+package import OrchModel
+import Yams
+
+/// Reads `module.yaml`.
+package enum ModuleFile {
+    /// The name of a module file in its folder.
+    package static let fileName = "module.yaml"
+    /// Larger files are refused, in bytes: nobody writes one by hand.
+    package static let largest = 1 << 20
+
+    /// - Parameters:
+    ///   - path: for messages; its folder is where relative paths are taken from.
+    ///   - baseDirectory: that folder, absolute.
+    /// - Throws: ``ModuleFileError`` with every mistake and its place.
+    package static func parse(_ text: String, path: String, baseDirectory: String) throws(ModuleFileError) -> ModuleSpec {
+        func failure(_ line: Int, _ column: Int, _ message: String) -> ModuleFileError {
+            ModuleFileError(diagnostics: [Diagnostic(file: path, line: line, column: column, message: message)])
+        }
+        guard text.utf8.count <= largest else { throw failure(1, 1, "a module file has at most \(ByteSize(bytes: Int64(largest)))") }
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: text)
+        } catch let error as YamlError {
+            let place = Self.place(of: error)
+            throw failure(place.line, place.column, "no valid YAML: \(place.problem)")
+        } catch {
+            throw failure(1, 1, "no valid YAML: \(error)")
+        }
+        guard let root else { throw failure(1, 1, "the module file is empty: it needs at least 'name' and 'command'") }
+        var checker = SchemaChecker(file: path)
+        let json = checker.check(root)
+        guard checker.diagnostics.isEmpty else { throw ModuleFileError(diagnostics: checker.diagnostics) }
+        do {
+            return try spec(from: json, baseDirectory: baseDirectory)
+        } catch {
+            throw failure(1, 1, "\(error)")
+        }
+    }
+
+    private static func spec(from json: JSONValue, baseDirectory: String) throws -> ModuleSpec {
+        guard case .object(var members) = json else { throw OrchError(.invalidRequest, "a module file must be a map") }
+        members["base_directory"] = .string(baseDirectory)
+        if members["topic"] == "" { members["topic"] = members["name"] }
+        let spec = try JSONDecoder().decode(ModuleSpec.self, from: JSONEncoder().encode(JSONValue.object(members)))
+        try check(spec)
+        return spec
+    }
+
+    /// What concerns several keys at once.
+    private static func check(_ spec: ModuleSpec) throws(OrchError) {
+        if TopicName.reserved.contains(spec.topic) {
+            throw OrchError(.invalidRequest, "'topic' must not be \(spec.topic): that one is the control plane's own")
+        }
+        let portNames = spec.ports.map(\.name)
+        if Set(portNames).count != portNames.count { throw OrchError(.invalidRequest, "each port in 'ports' needs a name of its own") }
+        switch spec.health.type {
+        case .http, .tcp:
+            if spec.ports.isEmpty { throw OrchError(.invalidRequest, "a health check of type \(spec.health.type.rawValue) needs a port: add 'ports'") }
+            if !spec.health.port.isEmpty, !portNames.contains(spec.health.port) {
+                throw OrchError(.invalidRequest, "'health.port' names no port: known are \(portNames.joined(separator: ", "))")
+            }
+        case .exec:
+            if spec.health.command.isEmpty { throw OrchError(.invalidRequest, "a health check of type exec needs 'health.command'") }
+        case .none: break
+        }
+        if spec.dependsOn.contains(spec.name) { throw OrchError(.invalidRequest, "a module cannot depend on itself") }
+    }
+
+    private static func place(of error: YamlError) -> (line: Int, column: Int, problem: String) {
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+            (mark.line, mark.column, problem)
+        default: (1, 1, "\(error)")
+        }
+    }
+}

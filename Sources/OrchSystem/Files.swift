@@ -1,0 +1,172 @@
+import COrchSystem
+package import Glibc
+
+/// Whole-file operations. All of them block: never call them on the cooperative pool for anything but small local files.
+package enum Files {
+    package static func read(_ path: String) throws(SystemError) -> [UInt8] {
+        let file = try Descriptor(opening: path, .read)
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = try file.read(into: &chunk)
+            if count == 0 { return bytes }
+            bytes.append(contentsOf: chunk[0..<count])
+        }
+    }
+
+    package static func readText(_ path: String) throws(SystemError) -> String {
+        String(decoding: try read(path), as: UTF8.self)
+    }
+
+    /// Writes so that at any moment either the old or the new content is there, whole.
+    ///
+    /// - Parameter durable: also survive a crash of the machine, not only of this process; costs two `fsync`s.
+    package static func replace(
+        _ path: String, with bytes: [UInt8], mode: mode_t = 0o600, durable: Bool = false
+    ) throws(SystemError) {
+        // The pid keeps two processes apart; two writers in one process must be one actor.
+        let temporary = "\(path).\(getpid()).new"
+        do throws(SystemError) {
+            let file = try Descriptor(opening: temporary, .create, mode: mode)
+            try file.write(bytes)
+            // The content must be durable before the name points at it.
+            if durable { try retrying("fsync", path) { fsync(file.number) } }
+            try retrying("rename", path) { rename(temporary, path) }
+        } catch {
+            unlink(temporary)
+            throw error
+        }
+        if durable {
+            let folder = try Descriptor(opening: parent(of: path), .directory)
+            try retrying("fsync", path) { fsync(folder.number) }
+        }
+    }
+
+    package static func replace(_ path: String, with text: String, durable: Bool = false) throws(SystemError) {
+        try replace(path, with: Array(text.utf8), durable: durable)
+    }
+
+    /// Makes the folder and those above it.
+    package static func makeFolder(_ path: String, mode: mode_t = 0o700) throws(SystemError) {
+        if mkdir(path, mode) == 0 || errno == EEXIST { return }
+        guard errno == ENOENT, parent(of: path) != path else { throw SystemError("mkdir", path) }
+        try makeFolder(parent(of: path), mode: mode)
+        if mkdir(path, mode) != 0, errno != EEXIST { throw SystemError("mkdir", path) }
+    }
+
+    /// The names in a folder, sorted; empty when there is no such folder.
+    package static func list(_ path: String) -> [String] {
+        guard let folder = opendir(path) else { return [] }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    package static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Bytes, or `nil` when there is no such file.
+    package static func size(_ path: String) -> Int64? {
+        var status = stat()
+        return stat(path, &status) == 0 ? Int64(status.st_size) : nil
+    }
+
+    package static func remove(_ path: String) { unlink(path) }
+
+    /// Removes a folder with all that is in it; links are removed, not followed.
+    package static func removeTree(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            unlink(path)
+            return
+        }
+        for name in list(path) { removeTree("\(path)/\(name)") }
+        rmdir(path)
+    }
+
+    package static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// `path` itself when absolute, otherwise below `base`.
+    package static func resolve(_ path: String, in base: String) -> String {
+        if path.isEmpty { return base }
+        return path.hasPrefix("/") ? path : "\(base)/\(path)"
+    }
+
+    /// The path without links and `..`, or `nil` when it does not exist.
+    package static func canonical(_ path: String) -> String? {
+        guard let text = realpath(path, nil) else { return nil }
+        defer { free(text) }
+        return String(cString: text)
+    }
+
+    /// The path of the program that is running.
+    package static var ownProgram: String { canonical("/proc/self/exe") ?? "/proc/self/exe" }
+
+    /// A program of this product: it lies beside the one that is running.
+    package static func sibling(_ name: String) -> String { "\(parent(of: ownProgram))/\(name)" }
+}
+
+/// An open file, closed when nobody holds it any longer. Close-on-exec from birth.
+package struct Descriptor: ~Copyable, Sendable {
+    package enum Mode { case read, create, append, directory, readWrite }
+
+    package let number: Int32
+
+    package init(owning number: Int32) { self.number = number }
+
+    package init(opening path: String, _ mode: Mode, mode permissions: mode_t = 0o600) throws(SystemError) {
+        let flags =
+            switch mode {
+            case .read: O_RDONLY
+            case .create: O_WRONLY | O_CREAT | O_TRUNC
+            case .append: O_WRONLY | O_CREAT | O_APPEND
+            case .directory: O_RDONLY | O_DIRECTORY
+            case .readWrite: O_RDWR | O_CREAT
+            }
+        number = try retrying("open", path) { open(path, flags | O_CLOEXEC, permissions) }
+    }
+
+    deinit { close(number) }
+
+    /// Gives the descriptor away; closing it is the caller's from now on.
+    package consuming func release() -> Int32 {
+        let number = number
+        discard self
+        return number
+    }
+
+    /// - Returns: the bytes read; 0 at the end.
+    package func read(into buffer: inout [UInt8]) throws(SystemError) -> Int {
+        while true {
+            let count = buffer.withUnsafeMutableBytes { Glibc.read(number, $0.baseAddress, $0.count) }
+            if count >= 0 { return count }
+            if errno != EINTR { throw SystemError("read") }
+        }
+    }
+
+    package func write(_ bytes: [UInt8]) throws(SystemError) {
+        var offset = 0
+        while offset < bytes.count {
+            let count = bytes[offset...].withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw SystemError("write")
+            }
+            offset += count
+        }
+    }
+}

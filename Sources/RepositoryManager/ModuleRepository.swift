@@ -1,0 +1,70 @@
+package import OrchModel
+import OrchModuleFile
+import OrchSystem
+
+/// Tells what was deployed before. OrchAgent joins it to the deployer.
+package protocol DeployedModules: Sendable {
+    func spec(of name: ModuleName) async -> ModuleSpec?
+    func deployedServices() async -> [ServiceView]
+}
+
+/// Knows the modules that can be deployed by their names: those that ship with the product, and those deployed before.
+package struct ModuleRepository: Sendable {
+    private let deployed: any DeployedModules
+
+    package init(deployed: any DeployedModules) { self.deployed = deployed }
+
+    package func modules() async -> [ModuleView] {
+        var views: [ModuleName: ModuleView] = [:]
+        for module in ShippedModule.all {
+            guard let spec = try? module.spec else { continue }
+            views[spec.name] = ModuleView(
+                name: spec.name, version: spec.version, source: .shipped, description: spec.description, path: spec.baseDirectory)
+        }
+        for service in await deployed.deployedServices() {
+            guard let spec = await deployed.spec(of: service.name) else { continue }
+            views[spec.name] = ModuleView(
+                name: spec.name, version: spec.version, source: .deployed, description: spec.description, path: spec.baseDirectory)
+        }
+        return views.values.sorted { $0.name < $1.name }
+    }
+
+    /// The module that a request asks for, with the request's own settings applied.
+    ///
+    /// - Throws: ``ModuleFileError`` for mistakes in the file, ``OrchError`` `notFound` for an unknown name.
+    package func resolve(_ request: DeployRequest) async throws -> ModuleSpec {
+        var spec = try await definition(of: request)
+        if let replicas = request.replicas {
+            guard (0...1000).contains(replicas) else { throw OrchError(.invalidRequest, "the number of replicas must be from 0 to 1000") }
+            spec.replicas = replicas
+        }
+        for (name, value) in request.env ?? [:] { spec.env[name] = value }
+        return spec
+    }
+
+    private func definition(of request: DeployRequest) async throws -> ModuleSpec {
+        if let file = request.file {
+            let path = request.path ?? ModuleFile.fileName
+            return try ModuleFile.parse(file, path: path, baseDirectory: Files.parent(of: path))
+        }
+        let name = try ModuleName(checking: request.module ?? "")
+        if let spec = await deployed.spec(of: name) { return spec }
+        if let shipped = ShippedModule.all.first(where: { $0.name == name }) { return try shipped.spec }
+        let hint = nearest(to: name.rawValue, in: await modules().map(\.name.rawValue)).map { "; did you mean \($0)?" }
+        throw OrchError(
+            .notFound, "there is no module \(name)\(hint ?? ": 'orch modules' lists them; give the path of a module file to deploy your own")")
+    }
+
+    /// Addresses of a module's instances that work.
+    package func runningAddresses(of name: ModuleName) async throws(OrchError) -> [String] {
+        guard let service = await deployed.deployedServices().first(where: { $0.name == name }) else {
+            throw OrchError(.notFound, "there is no service \(name): 'orch services' lists them")
+        }
+        return service.endpoints
+    }
+
+    /// The document `Repository/initiate_server.json`: where each module's instances are reached.
+    package static func serverDocument(_ services: [ServiceView]) -> [String: [String]] {
+        Dictionary(uniqueKeysWithValues: services.map { ($0.name.rawValue, $0.endpoints) })
+    }
+}

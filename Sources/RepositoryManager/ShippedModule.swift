@@ -1,0 +1,34 @@
+import OrchModel
+import OrchModuleFile
+import OrchSystem
+
+/// A module that comes with the product; its program lies beside the agent's.
+struct ShippedModule {
+    let name: ModuleName
+    let file: String
+
+    var spec: ModuleSpec {
+        get throws(ModuleFileError) {
+            try ModuleFile.parse(file, path: "\(name)/\(ModuleFile.fileName)", baseDirectory: Files.parent(of: Files.ownProgram))
+        }
+    }
+
+    static let all = [scheduler]
+
+    static let scheduler = ShippedModule(
+        name: ModuleName(unchecked: "scheduler"),
+        file: """
+            name: scheduler
+            version: "\(OrchVersion.current)"
+            topic: Scheduler
+            description: Starts, stops, restarts and deploys modules, and calls addresses, at set times
+            command: [./orch-scheduler]
+            env:
+              SCHEDULER_DATA_DIR: ${ORCH_DATA_DIR}/scheduler
+            ports:
+              - name: http
+            health:
+              type: http
+              path: /health
+            """)
+}

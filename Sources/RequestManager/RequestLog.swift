@@ -1,0 +1,56 @@
+package import Logging
+package import OrchModel
+import OrchSystem
+
+/// Keeps requests that change something. OrchAgent joins it to the store.
+package protocol RequestHistory: Sendable {
+    func begin(_ request: RequestRecord) async throws -> Int64
+    func finish(_ request: RequestRecord) async throws
+    func requests(limit: Int) async throws -> [RequestRecord]
+}
+
+/// Who asked for what, and what came of it: every request becomes a line of the topic `Request_Manager`, and one that
+/// changes something is written down before it is carried out.
+package struct RequestLog: Sendable {
+    private let history: any RequestHistory
+    private let logger: Logger
+
+    package init(history: any RequestHistory, logger: Logger) {
+        self.history = history
+        self.logger = logger
+    }
+
+    /// - Parameters:
+    ///   - path: without the query, which may hold what is nobody's business.
+    ///   - from: who asks: `local` for the socket, otherwise the address.
+    ///   - answer: carries the request out and gives its HTTP status.
+    package func record<Answer>(
+        _ method: String, _ path: String, from: String, status: (Answer) -> Int, _ answer: () async throws -> Answer
+    ) async throws -> Answer {
+        let start = ContinuousClock.now
+        var record = RequestRecord(id: 0, at: .now(), method: method, path: path, from: from, status: 0, milliseconds: 0)
+        let changesSomething = method != "GET" && method != "HEAD"
+        if changesSomething {
+            do {
+                record.id = try await history.begin(record)
+            } catch {
+                throw OrchError(.failed, "the agent cannot write the request down: free some disk space and try again", cause: error)
+            }
+        }
+        let result: Result<Answer, any Error>
+        do { result = .success(try await answer()) } catch { result = .failure(error) }
+        switch result {
+        case .success(let answer): record.status = status(answer)
+        case .failure(let error): record.status = (error as? OrchError)?.code.httpStatus ?? 500
+        }
+        record.milliseconds = Double((ContinuousClock.now - start).components.attoseconds / 1_000_000_000) / 1e6
+        if changesSomething { try? await history.finish(record) }
+        logger.log(
+            level: record.status >= 500 ? .error : .info, "\(method) \(path)",
+            metadata: ["status": "\(record.status)", "ms": "\(record.milliseconds)", "from": "\(from)"])
+        return try result.get()
+    }
+
+    /// The newest first.
+    package func latest(_ limit: Int) async throws -> [RequestRecord] { try await history.requests(limit: limit) }
+}

@@ -1,0 +1,46 @@
+import Glibc
+import OrchModel
+import OrchSystem
+
+/// Writes the configuration files that a module file lists into the instance's folder.
+struct ConfigurationWriter {
+    let folder: InstanceFolder
+    let environment: InstanceEnvironment
+    let spec: ModuleSpec
+
+    /// - Parameter owner: who the instance runs as, and must be able to read them.
+    func write(owner: SystemUser?) throws(OrchError) {
+        if let owner {
+            // The way down to the files; the folder itself stays closed to the others.
+            chown(folder.configuration, owner.uid, owner.gid)
+            chmod(folder.path, 0o711)
+        }
+        for file in spec.files {
+            let path = "\(folder.configuration)/\(file.path)"
+            guard !file.path.isEmpty, !file.path.hasPrefix("/"), !file.path.split(separator: "/").contains("..") else {
+                throw OrchError(.invalidRequest, "the path \(file.path.quotedOneLine) in 'files' must be relative and stay in the folder")
+            }
+            guard let mode = mode_t(file.mode, radix: 8), mode <= 0o777 else {
+                throw OrchError(.invalidRequest, "the mode \(file.mode.quotedOneLine) of \(file.path) must be octal, as in 0640")
+            }
+            let text = try text(of: file)
+            do throws(SystemError) {
+                try Files.makeFolder(Files.parent(of: path))
+                try Files.replace(path, with: Array(environment.expand(text).utf8), mode: mode)
+            } catch {
+                throw OrchError(.failed, "the configuration file \(file.path) cannot be written: \(error.reason)", cause: error)
+            }
+            if let owner { chown(path, owner.uid, owner.gid) }
+        }
+    }
+
+    private func text(of file: ConfigurationFile) throws(OrchError) -> String {
+        guard !file.source.isEmpty else { return file.content }
+        let source = Files.resolve(file.source, in: spec.baseDirectory)
+        do throws(SystemError) {
+            return try Files.readText(source)
+        } catch {
+            throw OrchError(.notFound, "the file \(source) of 'files' cannot be read: \(error.reason)", cause: error)
+        }
+    }
+}

@@ -1,0 +1,21 @@
+import Glibc
+import OrchAgent
+import OrchCLI
+import OrchModel
+import OrchSystem
+
+let words = Array(CommandLine.arguments.dropFirst())
+do {
+    if words.first == "validate" {
+        exit(ModuleCheck.run(words.dropFirst().map(\.self)))
+    }
+    guard let line = try AgentCommandLine(words) else { exit(0) }
+    try await Agent.run(
+        AgentSettings(
+            dataDirectory: line.dataDirectory, socket: line.socket, httpPort: line.httpPort, kafka: line.kafka,
+            brokerPort: line.brokerPort, logLevel: line.logLevel, stopsInstances: line.stopsInstances))
+} catch {
+    let error = OrchError(wrapping: error, "the agent cannot start: \(error)")
+    StandardStream.error.write("orch-agent: \(error.message)\n")
+    exit(error.code.exitStatus)
+}

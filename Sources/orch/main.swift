@@ -1,0 +1,4 @@
+import Glibc
+import OrchCLI
+
+exit(await CLI.run(Array(CommandLine.arguments.dropFirst())))
