@@ -88,7 +88,8 @@ let package = Package(
         room("RepositoryManager", ["OrchModel", "OrchModuleFile", "OrchSystem", .log]),
         room("Deployer", ["OrchModel", "OrchSystem", .ahc, .nio, .nioHTTP, .nioPosix, .log]),
         room("RequestManager", ["OrchModel", "OrchSystem", .log]),
-        room("Scheduler", ["OrchModel", "OrchModuleFile", "OrchSystem", "OrchClient", .ahc, .hummingbird, .lifecycle, .log]),
+        room(
+            "Scheduler", ["OrchModel", "OrchSystem", "OrchClient", .ahc, .hummingbird, .lifecycle, .log, .nio, .yams]),
 
         // Who joins them, and who talks to it.
         room(

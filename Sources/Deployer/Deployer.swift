@@ -29,7 +29,8 @@ package actor Deployer {
     private var generator = SystemRandomNumberGenerator()
 
     package init(
-        runtime: any InstanceRuntime, journal: any DeploymentJournal, observer: any DeploymentObserver, serverName: String,
+        runtime: any InstanceRuntime, journal: any DeploymentJournal, observer: any DeploymentObserver,
+        serverName: String,
         logger: Logger
     ) {
         self.runtime = runtime
@@ -84,15 +85,18 @@ package actor Deployer {
                 content.services[index].target = max(content.services[index].target, launch.revision)
             } else {
                 content.services.append(
-                    ServiceRecord(name: name, revisions: [revision], target: launch.revision, desired: .running, deployment: nil))
+                    ServiceRecord(
+                        name: name, revisions: [revision], target: launch.revision, desired: .running, deployment: nil))
             }
-            var record = InstanceRecord(id: launch.id, module: name, revision: launch.revision, ordinal: launch.ordinal, since: .now())
+            var record = InstanceRecord(
+                id: launch.id, module: name, revision: launch.revision, ordinal: launch.ordinal, since: .now())
             record.state = .running
             record.isReady = true
             record.process = running.process
             record.ports = running.ports
             content.instances.append(record)
-            logger.warning("an instance without a record was found and taken over", metadata: ["instance": "\(launch.id)"])
+            logger.warning(
+                "an instance without a record was found and taken over", metadata: ["instance": "\(launch.id)"])
         }
     }
 
@@ -141,7 +145,8 @@ package actor Deployer {
             if !answers.isEmpty {
                 // Nobody was answered yet, so nothing was promised: back to where we were, and say so.
                 machines = before
-                let failure = OrchError(.failed, "the agent cannot write to its database: free some disk space and try again", cause: error)
+                let failure = OrchError(
+                    .failed, "the agent cannot write to its database: free some disk space and try again", cause: error)
                 for answer in answers { answer(failure) }
                 resend(batch)
                 return
@@ -171,7 +176,11 @@ package actor Deployer {
                 let deployment = try machine.apply(change, id: .random(using: &generator), at: now)
                 machines[name] = machine
                 answers.append { error in
-                    if let error { continuation.resume(throwing: error) } else { continuation.resume(returning: deployment) }
+                    if let error {
+                        continuation.resume(throwing: error)
+                    } else {
+                        continuation.resume(returning: deployment)
+                    }
                 }
             } catch {
                 continuation.resume(throwing: error)
@@ -190,14 +199,20 @@ package actor Deployer {
         }
     }
 
-    private func machine(for name: ModuleName, _ change: ServiceMachine.Change, at now: Timestamp) throws(OrchError) -> ServiceMachine {
+    private func machine(for name: ModuleName, _ change: ServiceMachine.Change, at now: Timestamp) throws(OrchError)
+        -> ServiceMachine
+    {
         if let machine = machines[name] { return machine }
         guard case .deploy(let spec) = change else {
-            let hint = nearest(to: name.rawValue, in: machines.keys.map(\.rawValue)).map { "; did you mean \($0)?" } ?? ": 'orch services' lists them"
+            let hint =
+                nearest(to: name.rawValue, in: machines.keys.map(\.rawValue)).map { "; did you mean \($0)?" }
+                ?? ": 'orch services' lists them"
             throw OrchError(.notFound, "there is no service \(name)\(hint)")
         }
         for dependency in spec.dependsOn where machines[dependency] == nil {
-            throw OrchError(.invalidRequest, "\(name) depends on \(dependency), which is not deployed: run 'orch deploy \(dependency)' first")
+            throw OrchError(
+                .invalidRequest,
+                "\(name) depends on \(dependency), which is not deployed: run 'orch deploy \(dependency)' first")
         }
         return ServiceMachine(new: spec, at: now)
     }
@@ -219,7 +234,9 @@ package actor Deployer {
                 let state = machines[dependency]?.serviceView
                 return state.map { $0.up < max(1, $0.replicas) && $0.state != .completed } ?? true
             }
-            if missing != machine.missingDependencies { machines[name]?.handle(.dependencies(missing: missing), at: .now()) }
+            if missing != machine.missingDependencies {
+                machines[name]?.handle(.dependencies(missing: missing), at: .now())
+            }
         }
     }
 
@@ -251,7 +268,8 @@ package actor Deployer {
             group.addTask { await runtime.discard(id) }
         case .watchHealth(let id, let spec, let ports, let environment):
             let first = machines[name]?.spec?.ports.first?.name ?? ""
-            health.watch(id, spec, ports: ports, portName: spec.port.isEmpty ? first : spec.port, environment: environment)
+            health.watch(
+                id, spec, ports: ports, portName: spec.port.isEmpty ? first : spec.port, environment: environment)
         case .endHealthWatch(let id): health.end(id)
         case .schedule(let timer, let span):
             MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: .nanoseconds(span.nanoseconds)) {
@@ -259,7 +277,8 @@ package actor Deployer {
             }
         case .fetchLastLines(let id):
             group.addTask {
-                mailbox.send(.input(name, .lastLines(id, await runtime.lastLines(id, count: ServiceMachine.lastLineCount))))
+                mailbox.send(
+                    .input(name, .lastLines(id, await runtime.lastLines(id, count: ServiceMachine.lastLineCount))))
             }
         }
     }
@@ -291,7 +310,8 @@ package actor Deployer {
         let changes = try Plan.compare(machine?.spec, with: spec)
         let running = machine?.instances.values.count { $0.isActive } ?? 0
         return PlanView(
-            module: spec.name, fromRevision: machine?.service.target, changes: changes, start: changes.isEmpty ? 0 : spec.replicas,
+            module: spec.name, fromRevision: machine?.service.target, changes: changes,
+            start: changes.isEmpty ? 0 : spec.replicas,
             stop: changes.isEmpty ? 0 : running)
     }
 
@@ -308,14 +328,18 @@ package actor Deployer {
     package func service(_ name: ModuleName) -> ServiceRecord? { machines[name]?.service }
 
     package func deployment(_ id: DeploymentID) async throws -> DeploymentView? {
-        for machine in machines.values { if let deployment = machine.service.deployment, deployment.id == id { return deployment } }
+        for machine in machines.values {
+            if let deployment = machine.service.deployment, deployment.id == id { return deployment }
+        }
         return try await journal.deployment(id)
     }
 
     /// The counts of lost lines, as the logging module knows them.
     package func set(lost counts: [InstanceID: Int64]) { lost = counts }
 
-    package var activeInstances: [InstanceID] { machines.values.flatMap { $0.instances.values.filter(\.isActive).map(\.id) } }
+    package var activeInstances: [InstanceID] {
+        machines.values.flatMap { $0.instances.values.filter(\.isActive).map(\.id) }
+    }
 }
 
 extension JournalChanges {

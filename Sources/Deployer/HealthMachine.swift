@@ -2,7 +2,10 @@ package import OrchModel
 
 /// Turns the results of checks into a verdict, and says when to check next.
 package struct HealthMachine: Sendable {
-    package enum Verdict: Equatable, Sendable { case healthy, unhealthy(String) }
+    package enum Verdict: Equatable, Sendable {
+        case healthy
+        case unhealthy(String)
+    }
 
     /// While nothing has passed yet, checks come quickly, each pause twice as long as the one before.
     private static let firstPause = TimeSpan.milliseconds(5)

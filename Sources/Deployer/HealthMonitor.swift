@@ -16,11 +16,14 @@ package final class HealthMonitor: Sendable {
     package init(report: @escaping @Sendable (InstanceID, HealthMachine.Verdict) -> Void) {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
-        probe = HealthProbe(client: HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration))
+        probe = HealthProbe(
+            client: HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration))
         self.report = report
     }
 
-    package func watch(_ id: InstanceID, _ spec: HealthSpec, ports: [String: Int], portName: String, environment: [String: String]) {
+    package func watch(
+        _ id: InstanceID, _ spec: HealthSpec, ports: [String: Int], portName: String, environment: [String: String]
+    ) {
         let target = HealthTarget(spec: spec, port: ports[portName] ?? 0, environment: environment)
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let watch = HealthWatch(target: target, probe: probe, loop: loop) { [report] verdict in report(id, verdict) }
@@ -59,7 +62,10 @@ private final class HealthWatch: Sendable {
     private let report: @Sendable (HealthMachine.Verdict) -> Void
     private let state: Mutex<State>
 
-    init(target: HealthTarget, probe: HealthProbe, loop: any EventLoop, report: @escaping @Sendable (HealthMachine.Verdict) -> Void) {
+    init(
+        target: HealthTarget, probe: HealthProbe, loop: any EventLoop,
+        report: @escaping @Sendable (HealthMachine.Verdict) -> Void
+    ) {
         self.target = target
         self.probe = probe
         self.loop = loop
@@ -75,7 +81,9 @@ private final class HealthWatch: Sendable {
         loop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
             guard !self.state.withLock(\.isEnded) else { return }
             self.probe.check(self.target, on: self.loop).whenSuccess { failure in
-                let next = self.state.withLock { state in state.isEnded ? nil : state.machine.checked(failure, at: .now()) }
+                let next = self.state.withLock { state in
+                    state.isEnded ? nil : state.machine.checked(failure, at: .now())
+                }
                 guard let next else { return }
                 if let change = next.change { self.report(change) }
                 self.check(after: next.pause)

@@ -42,10 +42,16 @@ struct HealthProbe: Sendable {
         let url = "http://127.0.0.1:\(target.port)\(target.spec.path)"
         do {
             // A kept connection would hold up the instance's end.
-            let request = try HTTPClient.Request(url: url, headers: ["connection": "close", "user-agent": "orch-health"])
-            return client.execute(request: request, eventLoop: .delegateAndChannel(on: loop), deadline: .now() + .nanoseconds(target.spec.timeout.nanoseconds))
-                .map { (200..<400).contains($0.status.code) ? nil : "\(target.spec.path) answers \($0.status.code)" }
-                .flatMapErrorThrowing { error in "\(target.spec.path) at port \(target.port) does not answer: \(Self.shortened(error))" }
+            let request = try HTTPClient.Request(
+                url: url, headers: ["connection": "close", "user-agent": "orch-health"])
+            return client.execute(
+                request: request, eventLoop: .delegateAndChannel(on: loop),
+                deadline: .now() + .nanoseconds(target.spec.timeout.nanoseconds)
+            )
+            .map { (200..<400).contains($0.status.code) ? nil : "\(target.spec.path) answers \($0.status.code)" }
+            .flatMapErrorThrowing { error in
+                "\(target.spec.path) at port \(target.port) does not answer: \(Self.shortened(error))"
+            }
         } catch {
             return loop.makeSucceededFuture("\(url.quotedOneLine) is no address")
         }
@@ -59,7 +65,9 @@ struct HealthProbe: Sendable {
                 let launch = ProgramLaunch(
                     program: program, arguments: target.spec.command,
                     environment: target.environment.map { "\($0.key)=\($0.value)" }, workdir: "/")
-                guard let code = try launch.run(timeout: target.spec.timeout) else { return "the check took longer than \(target.spec.timeout)" }
+                guard let code = try launch.run(timeout: target.spec.timeout) else {
+                    return "the check took longer than \(target.spec.timeout)"
+                }
                 return code == 0 ? nil : "the check ended with \(code)"
             } catch {
                 return "the check cannot run: \(error)"

@@ -13,7 +13,8 @@ package enum Plan {
             guard before[key] != after[key] else { return nil }
             let isHidden = key.hasPrefix("env.")
             return PlanView.Change(
-                key: key, from: before[key].map { isHidden ? hiddenValue : $0 }, to: after[key].map { isHidden ? hiddenValue : $0 })
+                key: key, from: before[key].map { isHidden ? hiddenValue : $0 },
+                to: after[key].map { isHidden ? hiddenValue : $0 })
         }
     }
 

@@ -39,7 +39,9 @@ extension ServiceMachine {
         update(id) { $0.isReady = false }
         actions.append(
             .start(
-                InstanceLaunch(id: id, revision: record.revision, spec: revision.spec, ordinal: record.ordinal, ports: record.ports)))
+                InstanceLaunch(
+                    id: id, revision: record.revision, spec: revision.spec, ordinal: record.ordinal, ports: record.ports
+                )))
     }
 
     /// Starts an instance that has ended, with a clean slate.
@@ -111,13 +113,17 @@ extension ServiceMachine {
     private mutating func due(_ timer: Timer, at now: Timestamp) {
         switch timer {
         case .restart(let id, let generation):
-            guard generations[id] == generation, let record = instances[id], record.state == .backoff, record.intent == .run else { return }
+            guard generations[id] == generation, let record = instances[id], record.state == .backoff,
+                record.intent == .run
+            else { return }
             launch(id, at: now)
         case .monitor(let id, let generation):
             guard generations[id] == generation, instances[id]?.state == .running else { return }
             update(id) { $0.isReady = true }
         case .deadline(let id, let generation):
-            guard generations[id] == generation, let record = instances[id], !record.isReady, record.isActive else { return }
+            guard generations[id] == generation, let record = instances[id], !record.isReady, record.isActive else {
+                return
+            }
             let check = revision(record.revision)?.spec.health
             let limit = revision(record.revision)?.spec.update.healthyTimeout ?? .zero
             let detail = record.state == .unhealthy && !record.reason.isEmpty ? ": \(record.reason)" : ""
@@ -175,7 +181,9 @@ extension ServiceMachine {
     /// It ended although it should run.
     private mutating func ended(_ id: InstanceID, _ exit: Exit, reason: String, at now: Timestamp) {
         guard let record = instances[id], let spec = revision(record.revision)?.spec else { return }
-        if !exit.isClean || !spec.isJob, service.deployment?.state == .running || service.deployment?.state == .rollingBack, !record.isReady {
+        if !exit.isClean || !spec.isJob,
+            service.deployment?.state == .running || service.deployment?.state == .rollingBack, !record.isReady
+        {
             set(id, .failed, reason, at: now)
             fail(because: id, "\(id) ended while it was deployed: \(reason)", at: now)
             return
@@ -231,7 +239,9 @@ extension ServiceMachine {
             update(id) { record in
                 record.process = running.process
                 record.ports = running.ports
-                if record.state == .starting || record.state == .pending || record.state == .backoff || record.state == .unknown {
+                if record.state == .starting || record.state == .pending || record.state == .backoff
+                    || record.state == .unknown
+                {
                     record.state = .running
                 }
             }
@@ -240,7 +250,11 @@ extension ServiceMachine {
             if record.isActive { exited(id, exit, at: now) } else { resume(id, at: now) }
         case .absent:
             // The machine was started anew, or its folder is gone: no fault of its own.
-            if record.isActive { record.intent == .run ? revive(id, at: now) : afterStop(id, at: now) } else { resume(id, at: now) }
+            if record.isActive {
+                record.intent == .run ? revive(id, at: now) : afterStop(id, at: now)
+            } else {
+                resume(id, at: now)
+            }
         }
     }
 

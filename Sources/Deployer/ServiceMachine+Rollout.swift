@@ -4,12 +4,16 @@ package import OrchModel
 extension ServiceMachine {
     /// Instances of the revision that shall run, which are not on their way out.
     private var wanted: [InstanceRecord] {
-        instances.values.filter { $0.revision == service.target && $0.intent != .retire }.sorted { $0.ordinal < $1.ordinal }
+        instances.values.filter { $0.revision == service.target && $0.intent != .retire }.sorted {
+            $0.ordinal < $1.ordinal
+        }
     }
 
     /// Instances of other revisions that still serve.
     private var outdated: [InstanceRecord] {
-        instances.values.filter { $0.revision != service.target && $0.intent != .retire }.sorted { $0.ordinal > $1.ordinal }
+        instances.values.filter { $0.revision != service.target && $0.intent != .retire }.sorted {
+            $0.ordinal > $1.ordinal
+        }
     }
 
     private var retiring: Int { instances.values.count { $0.intent == .retire } }
@@ -26,7 +30,9 @@ extension ServiceMachine {
         switch service.desired {
         case .running: roll(at: now)
         case .stopped:
-            for record in instances.values where record.intent != .stop { endInstance(record.id, record.revision == service.target ? .stop : .retire, at: now) }
+            for record in instances.values where record.intent != .stop {
+                endInstance(record.id, record.revision == service.target ? .stop : .retire, at: now)
+            }
         case .removed:
             for record in instances.values { endInstance(record.id, .retire, at: now) }
         }
@@ -65,7 +71,8 @@ extension ServiceMachine {
     private mutating func addInstance(_ ordinal: Int, at now: Timestamp) {
         var id = InstanceID.random(of: service.name, using: &generator)
         while instances[id] != nil { id = InstanceID.random(of: service.name, using: &generator) }
-        instances[id] = InstanceRecord(id: id, module: service.name, revision: service.target, ordinal: ordinal, since: now)
+        instances[id] = InstanceRecord(
+            id: id, module: service.name, revision: service.target, ordinal: ordinal, since: now)
         changedInstances.insert(id)
     }
 
@@ -104,11 +111,15 @@ extension ServiceMachine {
     /// The deployment that goes on does not hold. Goes back where that is wanted and there is something to go back to,
     /// otherwise ends once the last lines of the instance at fault are here.
     mutating func fail(because id: InstanceID, _ reason: String, at now: Timestamp) {
-        guard var deployment = service.deployment, culprit == nil, instances[id]?.revision == service.target else { return }
+        guard var deployment = service.deployment, culprit == nil, instances[id]?.revision == service.target else {
+            return
+        }
         actions.append(.fetchLastLines(id))
         culprit = id
         deployment.reason = reason
-        if deployment.state == .running, let from = deployment.fromRevision, revision(from) != nil, spec?.update.onFailure == .rollback {
+        if deployment.state == .running, let from = deployment.fromRevision, revision(from) != nil,
+            spec?.update.onFailure == .rollback
+        {
             deployment.state = .rollingBack
             changes.deployments.append(deployment)
             service.target = from
@@ -140,8 +151,10 @@ extension ServiceMachine {
             let spec = revision(record.revision)?.spec
             return InstanceView(
                 id: record.id, module: record.module, topic: spec?.topic ?? .events, version: spec?.version ?? "",
-                revision: record.revision, state: record.state, reason: reason(of: record), runtime: spec?.runtime ?? .process,
-                server: server, pid: record.process?.pid, ports: record.ports, restarts: record.restarts, lost: lost(record.id),
+                revision: record.revision, state: record.state, reason: reason(of: record),
+                runtime: spec?.runtime ?? .process,
+                server: server, pid: record.process?.pid, ports: record.ports, restarts: record.restarts,
+                lost: lost(record.id),
                 since: record.since, exit: record.lastExit)
         }
     }
@@ -154,9 +167,13 @@ extension ServiceMachine {
     }
 
     package var serviceView: ServiceView {
-        let up = instances.values.filter { $0.state.isUp && (spec?.health.type == HealthSpec.Kind.none || $0.state == .healthy) }
+        let up = instances.values.filter {
+            $0.state.isUp && (spec?.health.type == HealthSpec.Kind.none || $0.state == .healthy)
+        }
         let endpoints = up.sorted { $0.ordinal < $1.ordinal }.flatMap { record in
-            (revision(record.revision)?.spec.ports ?? []).compactMap { record.ports[$0.name] }.prefix(1).map { "127.0.0.1:\($0)" }
+            (revision(record.revision)?.spec.ports ?? []).compactMap { record.ports[$0.name] }.prefix(1).map {
+                "127.0.0.1:\($0)"
+            }
         }
         return ServiceView(
             name: service.name, version: spec?.version ?? "", revision: service.target, state: state(up: up.count),

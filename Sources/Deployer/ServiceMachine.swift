@@ -64,7 +64,8 @@ package struct ServiceMachine: Sendable {
     var culprit: InstanceID?
 
     package init(
-        _ service: ServiceRecord, instances: [InstanceRecord], generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        _ service: ServiceRecord, instances: [InstanceRecord],
+        generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         self.service = service
         self.instances = Dictionary(uniqueKeysWithValues: instances.map { ($0.id, $0) })
@@ -73,7 +74,8 @@ package struct ServiceMachine: Sendable {
 
     /// A service that is deployed for the first time.
     package init(
-        new spec: ModuleSpec, at now: Timestamp, generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        new spec: ModuleSpec, at now: Timestamp,
+        generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
         let record = ServiceRecord(
             name: spec.name, revisions: [], target: 0, desired: .running, deployment: nil)
@@ -103,13 +105,16 @@ package struct ServiceMachine: Sendable {
     // MARK: Changes that people ask for
 
     /// - Throws: `conflict` while another change goes on, `invalidRequest` for one that makes no sense now.
-    package mutating func apply(_ change: Change, id: DeploymentID, at now: Timestamp) throws(OrchError) -> DeploymentView {
+    package mutating func apply(_ change: Change, id: DeploymentID, at now: Timestamp) throws(OrchError)
+        -> DeploymentView
+    {
         if let running = service.deployment {
             // A stop or a removal is the way out of a change that hangs.
             guard change.isWayOut else {
                 throw OrchError(
                     .conflict,
-                    "\(service.name) is being changed by \(running.id) (\(running.kind.rawValue)): wait for it with 'orch wait \(running.id)'")
+                    "\(service.name) is being changed by \(running.id) (\(running.kind.rawValue)): wait for it with 'orch wait \(running.id)'"
+                )
             }
             finish(.failed, reason: "superseded by a \(change.kind.rawValue)", at: now)
         }
@@ -135,7 +140,9 @@ package struct ServiceMachine: Sendable {
         case .stop: service.desired = .stopped
         case .remove: service.desired = .removed
         case .scale(let count):
-            guard (0...1000).contains(count) else { throw OrchError(.invalidRequest, "the number of replicas must be from 0 to 1000") }
+            guard (0...1000).contains(count) else {
+                throw OrchError(.invalidRequest, "the number of replicas must be from 0 to 1000")
+            }
             guard let index = service.revisions.firstIndex(where: { $0.number == service.target }) else {
                 throw OrchError(.notFound, "\(service.name) has nothing to scale")
             }
@@ -143,10 +150,13 @@ package struct ServiceMachine: Sendable {
         }
         if isReplacing {
             // Copies that do not serve are not worth keeping until the new ones do.
-            for record in instances.values where record.revision != service.target && !record.state.isUp { endInstance(record.id, .retire, at: now) }
+            for record in instances.values where record.revision != service.target && !record.state.isUp {
+                endInstance(record.id, .retire, at: now)
+            }
         }
         let deployment = DeploymentView(
-            id: id, module: service.name, kind: change.kind, fromRevision: isReplacing ? from : nil, toRevision: service.target,
+            id: id, module: service.name, kind: change.kind, fromRevision: isReplacing ? from : nil,
+            toRevision: service.target,
             state: .running, reason: "", startedAt: now, finishedAt: nil, lastLines: [])
         service.deployment = deployment
         hasServiceChanged = true
@@ -178,13 +188,18 @@ package struct ServiceMachine: Sendable {
     }
 
     /// One instance is started, stopped or restarted by hand.
-    package mutating func applyToInstance(_ id: InstanceID, _ kind: DeploymentView.Kind, at now: Timestamp) throws(OrchError) {
-        guard let record = instances[id], record.intent != .retire else { throw OrchError(.notFound, "there is no instance \(id)") }
+    package mutating func applyToInstance(_ id: InstanceID, _ kind: DeploymentView.Kind, at now: Timestamp)
+        throws(OrchError)
+    {
+        guard let record = instances[id], record.intent != .retire else {
+            throw OrchError(.notFound, "there is no instance \(id)")
+        }
         switch kind {
         case .start: if !record.isActive { revive(id, at: now) }
         case .stop: endInstance(id, .stop, at: now)
         case .restart: if record.isActive { endInstance(id, .restart, at: now) } else { revive(id, at: now) }
-        case .deploy, .scale, .remove: throw OrchError(.invalidRequest, "one instance cannot be \(kind.rawValue)d by itself")
+        case .deploy, .scale, .remove:
+            throw OrchError(.invalidRequest, "one instance cannot be \(kind.rawValue)d by itself")
         }
         reconcile(at: now)
     }
@@ -194,7 +209,8 @@ package struct ServiceMachine: Sendable {
     mutating func note(_ kind: String, _ message: String, instance: InstanceID? = nil, at now: Timestamp) {
         changes.events.append(
             Event(
-                at: now, kind: kind, module: service.name, instance: instance, deployment: service.deployment?.id, message: message))
+                at: now, kind: kind, module: service.name, instance: instance, deployment: service.deployment?.id,
+                message: message))
     }
 }
 

@@ -31,7 +31,8 @@ package enum Servers {
         return [
             Server(
                 name: local, address: "127.0.0.1", cpus: Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))),
-                memory: memory["MemTotal"] ?? ByteSize(bytes: 0), freeMemory: memory["MemAvailable"] ?? ByteSize(bytes: 0),
+                memory: memory["MemTotal"] ?? ByteSize(bytes: 0),
+                freeMemory: memory["MemAvailable"] ?? ByteSize(bytes: 0),
                 instances: instances.count { $0.state.isUp })
         ]
     }
@@ -41,7 +42,9 @@ package enum Servers {
         var values: [String: ByteSize] = [:]
         for line in ((try? Files.readText("/proc/meminfo")) ?? "").split(separator: "\n") {
             let fields = line.split(whereSeparator: { $0 == ":" || $0 == " " })
-            if fields.count >= 2, let number = Int64(fields[1]) { values[String(fields[0])] = ByteSize(bytes: number * 1024) }
+            if fields.count >= 2, let number = Int64(fields[1]) {
+                values[String(fields[0])] = ByteSize(bytes: number * 1024)
+            }
         }
         return values
     }

@@ -59,7 +59,9 @@ actor BrokerStore {
     /// Kafka's own rule; it also keeps names from leaving the folder.
     static func isLegal(_ topic: String) -> Bool {
         (1...249).contains(topic.utf8.count) && topic != "." && topic != ".."
-            && topic.utf8.allSatisfy { $0.isAlphanumeric || [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-")].contains($0) }
+            && topic.utf8.allSatisfy {
+                $0.isAlphanumeric || [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-")].contains($0)
+            }
     }
 
     private func openLog(_ topic: String, _ partition: Int32) throws(SystemError) -> PartitionLog {
@@ -96,7 +98,9 @@ actor BrokerStore {
         return (log.startOffset, log.endOffset)
     }
 
-    func firstOffset(_ place: TopicPartition, at timestamp: Int64) throws(KafkaError) -> (offset: Int64, timestamp: Int64)? {
+    func firstOffset(_ place: TopicPartition, at timestamp: Int64) throws(KafkaError) -> (
+        offset: Int64, timestamp: Int64
+    )? {
         try log(place).firstOffset(at: timestamp)
     }
 

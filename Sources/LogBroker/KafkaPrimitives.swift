@@ -64,7 +64,9 @@ extension ByteBuffer {
         if let text { writeKafkaString(text) } else { writeInteger(Int16(-1)) }
     }
 
-    mutating func writeKafkaArray<Element>(_ elements: some Collection<Element>, _ write: (inout ByteBuffer, Element) -> Void) {
+    mutating func writeKafkaArray<Element>(
+        _ elements: some Collection<Element>, _ write: (inout ByteBuffer, Element) -> Void
+    ) {
         writeInteger(Int32(elements.count))
         for element in elements { write(&self, element) }
     }

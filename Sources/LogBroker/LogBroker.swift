@@ -43,7 +43,8 @@ package struct LogBroker: Service {
                 }
         } catch let error as IOError where error.errnoCode == 98 {
             throw OrchError(
-                .conflict, "port \(settings.port) for the log broker is taken: choose another with --broker-port", cause: error)
+                .conflict, "port \(settings.port) for the log broker is taken: choose another with --broker-port",
+                cause: error)
         }
         port = listener.channel.localAddress?.port ?? settings.port
     }

@@ -113,7 +113,9 @@ final class PartitionLog {
 
     /// - Returns: the offset that this batch got when it came before, or `nil` when it is new and next in line.
     private func offsetOfDuplicate(_ batch: RecordBatch) throws(KafkaError) -> Int64? {
-        guard batch.producerID >= 0, let state = producers[batch.producerID], let last = state.recent.last else { return nil }
+        guard batch.producerID >= 0, let state = producers[batch.producerID], let last = state.recent.last else {
+            return nil
+        }
         if batch.producerEpoch < state.epoch { throw .invalidProducerEpoch }
         if batch.producerEpoch > state.epoch { return nil }
         if let known = state.recent.first(where: { $0.first == batch.baseSequence && $0.last == batch.lastSequence }) {
@@ -129,7 +131,9 @@ final class PartitionLog {
     /// Batches from the one that holds `offset` on, about `limit` bytes; the last may be cut off, as the protocol allows.
     func read(from offset: Int64, limit: Int) throws(KafkaError) -> ByteBuffer {
         guard offset >= startOffset, offset <= endOffset else { throw .offsetOutOfRange }
-        guard offset < endOffset, let index = segments.lastIndex(where: { $0.baseOffset <= offset }) else { return ByteBuffer() }
+        guard offset < endOffset, let index = segments.lastIndex(where: { $0.baseOffset <= offset }) else {
+            return ByteBuffer()
+        }
         do throws(SystemError) {
             let segment = segments[index]
             let position = try segment.position(of: offset)

@@ -91,7 +91,8 @@ extension RequestHandler {
                 let offset = try bytes.kafkaInteger(Int64.self)
                 if version >= 5 { _ = try bytes.kafkaInteger(Int64.self) }
                 let limit = Int(try bytes.kafkaInteger(Int32.self))
-                return FetchPartition(place: TopicPartition(topic: topic, partition: index), offset: offset, limit: limit)
+                return FetchPartition(
+                    place: TopicPartition(topic: topic, partition: index), offset: offset, limit: limit)
             }
         }.flatMap(\.self)
 

@@ -66,7 +66,10 @@ extension RequestHandler {
             _ = try bytes.kafkaArray { (bytes) throws(MalformedRequest) in
                 (try bytes.kafkaString(), try bytes.kafkaNullableString())
             }
-            return (name: name, partitions: assignments.isEmpty ? Int(partitions) : assignments.count, replication: replication)
+            return (
+                name: name, partitions: assignments.isEmpty ? Int(partitions) : assignments.count,
+                replication: replication
+            )
         }
         _ = try frame.kafkaInteger(Int32.self)
         let validateOnly = version >= 1 ? try frame.kafkaBoolean() : false

@@ -65,7 +65,9 @@ struct RequestHandler: Sendable {
         response.writeInteger(api.versions.upperBound)
     }
 
-    private func initProducerID(_ frame: inout ByteBuffer, _ version: Int16, into response: inout ByteBuffer) async throws {
+    private func initProducerID(_ frame: inout ByteBuffer, _ version: Int16, into response: inout ByteBuffer)
+        async throws
+    {
         let transactionalID = try frame.kafkaNullableString()
         var id: Int64 = -1
         var failure = KafkaError.none

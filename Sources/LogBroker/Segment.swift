@@ -152,7 +152,8 @@ final class Segment {
         var position = 0
         while let batch = try head(at: position) {
             let end = position + batch.size
-            guard batch.magic == 2, batch.size >= RecordBatch.headSize, end <= size, batch.baseOffset >= nextOffset else { break }
+            guard batch.magic == 2, batch.size >= RecordBatch.headSize, end <= size, batch.baseOffset >= nextOffset
+            else { break }
             if verifying {
                 let whole = try bytes(at: position, count: batch.size)
                 guard batch.isIntact(in: whole, at: 0) else { break }

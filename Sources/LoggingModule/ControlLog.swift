@@ -54,7 +54,9 @@ private struct ControlLogHandler: LogHandler {
 
     /// A logfmt value: quoted where it holds anything but plain characters.
     private static func quoted(_ text: String) -> String {
-        if !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") }) { return text }
+        if !text.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") }) {
+            return text
+        }
         var quoted = "\""
         for character in text.unicodeScalars {
             switch character {

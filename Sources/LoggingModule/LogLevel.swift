@@ -61,7 +61,9 @@ package enum LevelDetector {
     /// The level in `"level": "error"` or `level=error`, behind the key.
     private static func value(after index: Int, in head: UnsafeRawBufferPointer) -> LogLevel? {
         var index = index
-        while index < head.count, [UInt8(ascii: "\""), UInt8(ascii: ":"), UInt8(ascii: "="), UInt8(ascii: " ")].contains(head[index]) {
+        while index < head.count,
+            [UInt8(ascii: "\""), UInt8(ascii: ":"), UInt8(ascii: "="), UInt8(ascii: " ")].contains(head[index])
+        {
             index += 1
         }
         let start = index
@@ -74,10 +76,14 @@ package enum LevelDetector {
         let after = word.upperBound < head.count ? head[word.upperBound] : UInt8(ascii: " ")
         if before == UInt8(ascii: "["), after == UInt8(ascii: "]") { return true }
         if before == UInt8(ascii: "<"), after == UInt8(ascii: ">") { return true }
-        guard before == UInt8(ascii: " ") || before == UInt8(ascii: "\t") || before == UInt8(ascii: "|") || word.lowerBound == 0
+        guard
+            before == UInt8(ascii: " ") || before == UInt8(ascii: "\t") || before == UInt8(ascii: "|")
+                || word.lowerBound == 0
         else { return false }
         if after == UInt8(ascii: ":") { return true }
-        guard after == UInt8(ascii: " ") || after == UInt8(ascii: "\t") || after == UInt8(ascii: "|") || after == UInt8(ascii: "]")
+        guard
+            after == UInt8(ascii: " ") || after == UInt8(ascii: "\t") || after == UInt8(ascii: "|")
+                || after == UInt8(ascii: "]")
         else { return false }
         return head[word].allSatisfy { $0 & 0x20 == 0 } || word.lowerBound == 0
     }
@@ -97,5 +103,7 @@ package enum LevelDetector {
         }
     }
 
-    private static func isLetter(_ byte: UInt8) -> Bool { (byte | 0x20) >= UInt8(ascii: "a") && (byte | 0x20) <= UInt8(ascii: "z") }
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        (byte | 0x20) >= UInt8(ascii: "a") && (byte | 0x20) <= UInt8(ascii: "z")
+    }
 }

@@ -34,7 +34,8 @@ struct LineFilter {
         do {
             regex = try query.pattern.map { try Regex($0) }
         } catch {
-            throw OrchError(.invalidRequest, "\((query.pattern ?? "").quotedOneLine) is no regular expression: \(error)")
+            throw OrchError(
+                .invalidRequest, "\((query.pattern ?? "").quotedOneLine) is no regular expression: \(error)")
         }
     }
 

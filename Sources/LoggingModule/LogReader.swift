@@ -1,7 +1,7 @@
+package import Logging
 package import OrchKafka
 package import OrchModel
 package import OrchSystem
-package import Logging
 
 /// Answers queries from the topics themselves.
 package struct LogReader: Sendable {
@@ -31,7 +31,9 @@ package struct LogReader: Sendable {
         _ = try LineFilter(query)
         let existing = try await admin.topics()
         for topic in query.topics where existing[topic.rawValue] == nil {
-            let hint = nearest(to: topic.rawValue, in: existing.keys).map { "; did you mean \($0)?" } ?? ": 'orch topics' lists them"
+            let hint =
+                nearest(to: topic.rawValue, in: existing.keys).map { "; did you mean \($0)?" }
+                ?? ": 'orch topics' lists them"
             throw OrchError(.notFound, "there is no topic \(topic)\(hint)")
         }
     }
@@ -54,7 +56,8 @@ package struct LogReader: Sendable {
             for partition in 0..<Int32(partitions) {
                 var bounds = try await admin.bounds(of: topic.rawValue, partition: partition)
                 if let since = query.since {
-                    bounds.start = max(bounds.start, try await admin.offset(of: topic.rawValue, partition: partition, at: since))
+                    bounds.start = max(
+                        bounds.start, try await admin.offset(of: topic.rawValue, partition: partition, at: since))
                 }
                 ranges[Place(topic: topic.rawValue, partition: partition)] = bounds
             }
@@ -102,7 +105,9 @@ package struct LogReader: Sendable {
     }
 
     /// Steps back from the ends until enough lines match, each time four times as far.
-    private func lastLines(_ count: Int, _ ranges: [Place: (start: Int64, end: Int64)], _ query: LogQuery) async throws -> [LogLine] {
+    private func lastLines(_ count: Int, _ ranges: [Place: (start: Int64, end: Int64)], _ query: LogQuery) async throws
+        -> [LogLine]
+    {
         guard count > 0 else { return [] }
         var reach = Int64(max(count * 2, 200))
         while true {
@@ -112,7 +117,9 @@ package struct LogReader: Sendable {
             try await withConsumer(starts.mapValues(\.start)) { consumer in
                 try await drain(consumer, starts, &filter) { lines in
                     found.append(contentsOf: lines)
-                    if found.count > 2 * count + Self.sortWindow { found.removeFirst(found.count - count - Self.sortWindow) }
+                    if found.count > 2 * count + Self.sortWindow {
+                        found.removeFirst(found.count - count - Self.sortWindow)
+                    }
                 }
             }
             let isAll = ranges.allSatisfy { $0.value.end - reach <= $0.value.start }
@@ -130,8 +137,11 @@ package struct LogReader: Sendable {
         _ starts: [Place: Int64], _ body: (KafkaConsumer) async throws -> Void
     ) async throws {
         let logger = logger
-        let consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: Self.longestWait) { notice in
-            if case .trouble(let text) = notice { logger.debug("a reader waits for the broker", metadata: ["cause": "\(text)"]) }
+        let consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: Self.longestWait) {
+            notice in
+            if case .trouble(let text) = notice {
+                logger.debug("a reader waits for the broker", metadata: ["cause": "\(text)"])
+            }
         }
         let result: Result<Void, any Error>
         do {

@@ -122,7 +122,9 @@ package actor Shipper {
         case .notice(.log(let level, let text)):
             logger.log(level: level <= 3 ? .warning : .debug, "librdkafka: \(text)")
         case .notice(.trouble(let text)):
-            if trouble.isEmpty { logger.warning("the broker cannot be reached; lines wait on disk", metadata: ["cause": "\(text)"]) }
+            if trouble.isEmpty {
+                logger.warning("the broker cannot be reached; lines wait on disk", metadata: ["cause": "\(text)"])
+            }
             trouble = text
         case .notice(.fatal(let text)):
             logger.error("the producer cannot go on and is replaced", metadata: ["cause": "\(text)"])
@@ -136,7 +138,8 @@ package actor Shipper {
         do {
             while try sendChunk(number) {}
         } catch {
-            logger.error("a spool cannot be read", metadata: ["instance": "\(sources[number]?.id ?? "")", "cause": "\(error)"])
+            logger.error(
+                "a spool cannot be read", metadata: ["instance": "\(sources[number]?.id ?? "")", "cause": "\(error)"])
         }
         removeIfDrained(number)
     }
@@ -185,7 +188,9 @@ package actor Shipper {
                 if source.acknowledge(entry) { moved.insert(number) }
             case .refused(let text):
                 // It would be refused again and again; the ones behind it must pass.
-                logger.error("the broker refuses a line", metadata: ["instance": "\(source.id)", "seq": "\(entry)", "cause": "\(text)"])
+                logger.error(
+                    "the broker refuses a line",
+                    metadata: ["instance": "\(source.id)", "seq": "\(entry)", "cause": "\(text)"])
                 if source.acknowledge(entry) { moved.insert(number) }
             case .notSent:
                 source.mustResend = true

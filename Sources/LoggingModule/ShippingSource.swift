@@ -31,7 +31,8 @@ struct ShippingSource {
         self.id = id
         self.topic = topic
         self.folder = folder
-        let fields = ((try? Files.readText("\(folder)/shipped")) ?? "").split(whereSeparator: \.isWhitespace).compactMap { Int64($0) }
+        let fields = ((try? Files.readText("\(folder)/shipped")) ?? "").split(whereSeparator: \.isWhitespace).compactMap
+        { Int64($0) }
         checkpoint = .beginning
         lost = 0
         if fields.count == 4 {
@@ -89,7 +90,8 @@ struct ShippingSource {
     /// Writes the checkpoint down and removes what lies before it. Not synced: after a crash of the machine some lines
     /// are sent again, which readers fold by their numbers.
     func saveCheckpoint() throws(SystemError) {
-        try Files.replace("\(folder)/shipped", with: "\(checkpoint.segment) \(checkpoint.offset) \(checkpoint.entry) \(lost)\n")
+        try Files.replace(
+            "\(folder)/shipped", with: "\(checkpoint.segment) \(checkpoint.offset) \(checkpoint.entry) \(lost)\n")
         for segment in SpoolFormat.segments(in: "\(folder)/spool") where segment < checkpoint.segment {
             Files.remove("\(folder)/spool/\(SpoolFormat.fileName(segment))")
         }

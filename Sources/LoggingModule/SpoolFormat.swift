@@ -31,7 +31,9 @@ struct SpoolEntry {
             let at = Timestamp(rfc3339: String(decoding: bytes[line.lowerBound..<first], as: UTF8.self))
         {
             self.at = at
-            stream = bytes[first + 1] == UInt8(ascii: "s") && second - first == 7 && bytes[first + 4] == UInt8(ascii: "e") ? "stderr" : "stdout"
+            stream =
+                bytes[first + 1] == UInt8(ascii: "s") && second - first == 7 && bytes[first + 4] == UInt8(ascii: "e")
+                ? "stderr" : "stdout"
             isPartial = bytes[second + 1] == UInt8(ascii: "P")
             text = (second + 3)..<line.upperBound
         } else {
@@ -50,10 +52,13 @@ package enum SpoolTail {
     package static func lines(in folder: String, count: Int) -> [String] {
         var lines: [String] = []
         for segment in SpoolFormat.segments(in: folder).reversed() {
-            guard lines.count < count, let bytes = try? Files.read("\(folder)/\(SpoolFormat.fileName(segment))") else { break }
+            guard lines.count < count, let bytes = try? Files.read("\(folder)/\(SpoolFormat.fileName(segment))") else {
+                break
+            }
             let found = bytes.withUnsafeBytes { buffer in
                 bytes.split(separator: UInt8(ascii: "\n")).suffix(count - lines.count).map { line in
-                    let entry = SpoolEntry(buffer, line: line.startIndex..<line.endIndex, fallback: Timestamp(nanoseconds: 0))
+                    let entry = SpoolEntry(
+                        buffer, line: line.startIndex..<line.endIndex, fallback: Timestamp(nanoseconds: 0))
                     return String(decoding: buffer[entry.text], as: UTF8.self)
                 }
             }

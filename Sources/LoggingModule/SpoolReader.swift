@@ -93,7 +93,9 @@ struct SpoolReader {
         while true {
             var bytes = [UInt8](repeating: 0, count: size)
             let offset = position.offset
-            let count = try retrying("pread", folder) { bytes.withUnsafeMutableBytes { pread(file, $0.baseAddress, size, offset) } }
+            let count = try retrying("pread", folder) {
+                bytes.withUnsafeMutableBytes { pread(file, $0.baseAddress, size, offset) }
+            }
             bytes.removeLast(size - count)
             // A line is at most 16 KiB and its head, but a foreign one may be longer than a chunk.
             if count == size, !bytes.contains(UInt8(ascii: "\n")), size < 16 << 20 {

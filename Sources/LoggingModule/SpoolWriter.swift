@@ -23,7 +23,8 @@ final class SpoolWriter: Sendable {
         try Files.makeFolder(folder)
         if let last = SpoolFormat.segments(in: folder).last {
             let bytes = try Files.read("\(folder)/\(SpoolFormat.fileName(last))")
-            let lines = bytes.count { $0 == UInt8(ascii: "\n") } + (bytes.last.map { $0 == UInt8(ascii: "\n") } ?? true ? 0 : 1)
+            let lines =
+                bytes.count { $0 == UInt8(ascii: "\n") } + (bytes.last.map { $0 == UInt8(ascii: "\n") } ?? true ? 0 : 1)
             state.withLock { $0.nextEntry = last + Int64(lines) }
         }
     }
@@ -51,7 +52,8 @@ final class SpoolWriter: Sendable {
 
     private func rotate(_ state: inout State) {
         if state.file >= 0 { close(state.file) }
-        state.file = open("\(folder)/\(SpoolFormat.fileName(state.nextEntry))", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        state.file = open(
+            "\(folder)/\(SpoolFormat.fileName(state.nextEntry))", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         state.size = 0
         for old in SpoolFormat.segments(in: folder).dropLast(Self.mostSegments) {
             Files.remove("\(folder)/\(SpoolFormat.fileName(old))")

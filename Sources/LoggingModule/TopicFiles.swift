@@ -153,7 +153,8 @@ package actor TopicFiles {
     }
 
     private func load(_ topic: TopicName) -> State {
-        guard let bytes = try? Files.read(statePath(topic)), let state = try? JSONDecoder().decode(State.self, from: Data(bytes))
+        guard let bytes = try? Files.read(statePath(topic)),
+            let state = try? JSONDecoder().decode(State.self, from: Data(bytes))
         else {
             // Without the offsets the file begins anew, as the topic does.
             Files.remove(path(topic))

@@ -1,12 +1,11 @@
 import Deployer
-
 import Glibc
 import LoadBalancer
 import LogBroker
 import Logging
 import LoggingModule
-import OrchModel
 import OrchKafka
+import OrchModel
 import OrchStore
 import OrchSystem
 import RepositoryManager
@@ -42,7 +41,8 @@ package struct Agent {
         try prepareDataDirectory(settings)
         guard let lock = try FolderLock.take(AgentPaths.lock(in: settings.dataDirectory)) else {
             throw OrchError(
-                .conflict, "another agent uses \(settings.dataDirectory): stop it, or choose another directory with --data-dir")
+                .conflict,
+                "another agent uses \(settings.dataDirectory): stop it, or choose another directory with --data-dir")
         }
         try await start(settings)
         _ = consume lock
@@ -58,12 +58,15 @@ package struct Agent {
             Files.remove("\(data)/.writable")
         } catch {
             throw OrchError(
-                .notAllowed, "the data directory \(data) cannot be written (\(error.reason)): choose another with --data-dir", cause: error)
+                .notAllowed,
+                "the data directory \(data) cannot be written (\(error.reason)): choose another with --data-dir",
+                cause: error)
         }
         guard settings.socket.utf8.count <= Sockets.longestPath else {
             throw OrchError(
                 .invalidRequest,
-                "the socket's path has \(settings.socket.utf8.count) bytes, more than \(Sockets.longestPath): choose a shorter one with --socket")
+                "the socket's path has \(settings.socket.utf8.count) bytes, more than \(Sockets.longestPath): choose a shorter one with --socket"
+            )
         }
     }
 
@@ -75,7 +78,8 @@ package struct Agent {
         var notices: [String] = []
         let store = try Store(path: AgentPaths.database(in: data))
         if case .replaced(let damaged) = store.origin {
-            notices.append("the database was damaged and lies at \(damaged); services were rebuilt from the instances that run")
+            notices.append(
+                "the database was damaged and lies at \(damaged); services were rebuilt from the instances that run")
         }
 
         let reactor = try Reactor(name: "reactor")
@@ -108,7 +112,8 @@ package struct Agent {
         let views = ViewWriter(data: data, logger: controlLog.logger(.loadBalancer))
         let hub = EventHub(controlLog: controlLog, views: views)
         let deployer = Deployer(
-            runtime: runtime, journal: StoreJournal(store: store), observer: hub, serverName: Servers.local, logger: logger)
+            runtime: runtime, journal: StoreJournal(store: store), observer: hub, serverName: Servers.local,
+            logger: logger)
         try await deployer.restore()
 
         let agent = Agent(
@@ -123,9 +128,11 @@ package struct Agent {
         services.append(.init(service: BackgroundService { await topicFiles.run() }))
         services.append(.init(service: BackgroundService { await views.run() }))
         services.append(.init(service: BackgroundService { await driver.run() }))
-        services.append(.init(service: BackgroundService(onShutdown: { deployer.finish() }) { try await deployer.run() }))
+        services.append(
+            .init(service: BackgroundService(onShutdown: { deployer.finish() }) { try await deployer.run() }))
         services.append(.init(service: BackgroundService { await agent.refreshLosses() }))
-        services.append(contentsOf: try await APIServer(agent: agent, logger: controlLog.logger(.requestManager)).services())
+        services.append(
+            contentsOf: try await APIServer(agent: agent, logger: controlLog.logger(.requestManager)).services())
         let group = ServiceGroup(
             configuration: .init(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
@@ -168,7 +175,9 @@ package struct Agent {
     private func refreshLosses() async {
         for await _ in events.news() {
             var counts: [InstanceID: Int64] = [:]
-            for instance in await deployer.instances() { counts[instance.id] = await shipper.lost(instance.id.rawValue) }
+            for instance in await deployer.instances() {
+                counts[instance.id] = await shipper.lost(instance.id.rawValue)
+            }
             await deployer.set(lost: counts)
             try? await Task.sleep(for: .seconds(1))
         }

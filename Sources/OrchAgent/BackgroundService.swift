@@ -13,7 +13,11 @@ struct BackgroundService: Service {
 
     func run() async throws {
         if let onShutdown {
-            try await withGracefulShutdownHandler { try await body() } onGracefulShutdown: { onShutdown() }
+            try await withGracefulShutdownHandler {
+                try await body()
+            } onGracefulShutdown: {
+                onShutdown()
+            }
         } else {
             try await cancelWhenGracefulShutdown { try await body() }
         }

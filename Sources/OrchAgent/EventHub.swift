@@ -43,7 +43,9 @@ final class EventHub: DeploymentObserver {
             state.subscribers[state.lastID] = continuation
             return state.lastID
         }
-        continuation.onTermination = { [weak self] _ in self?.state.withLock { _ = $0.subscribers.removeValue(forKey: id) } }
+        continuation.onTermination = { [weak self] _ in
+            self?.state.withLock { _ = $0.subscribers.removeValue(forKey: id) }
+        }
         continuation.yield()
         return stream
     }

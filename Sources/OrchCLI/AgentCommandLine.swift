@@ -25,8 +25,10 @@ package struct AgentCommandLine: Sendable {
             return nil
         case .run(let parsed):
             let directory = Files.canonical(".") ?? "/"
-            let settings = try Settings(parsed, environment: environment, directory: directory, commands: CommandTable.all)
-            let invocation = Invocation(parsed: parsed, settings: settings, environment: environment, directory: directory, console: console)
+            let settings = try Settings(
+                parsed, environment: environment, directory: directory, commands: CommandTable.all)
+            let invocation = Invocation(
+                parsed: parsed, settings: settings, environment: environment, directory: directory, console: console)
             dataDirectory = try invocation.dataDirectory
             socket = try invocation.socket
             httpPort = try invocation.integer("http-port")

@@ -13,15 +13,23 @@ package enum CLI {
         do {
             switch try CommandLineParser(commands: CommandTable.all).parse(words) {
             case .version: try console.print("orch \(OrchVersion.current)")
-            case .help(let command): try console.print(command.map(HelpText.page) ?? HelpText.overview(CommandTable.all))
+            case .help(let command):
+                try console.print(command.map(HelpText.page) ?? HelpText.overview(CommandTable.all))
             case .run(let parsed):
-                let directory = environment["PWD"].flatMap { Files.isFolder($0) ? $0 : nil } ?? Files.canonical(".") ?? "/"
-                let settings = try Settings(parsed, environment: environment, directory: directory, commands: CommandTable.all)
-                var invocation = Invocation(parsed: parsed, settings: settings, environment: environment, directory: directory, console: console)
+                let directory =
+                    environment["PWD"].flatMap { Files.isFolder($0) ? $0 : nil } ?? Files.canonical(".") ?? "/"
+                let settings = try Settings(
+                    parsed, environment: environment, directory: directory, commands: CommandTable.all)
+                var invocation = Invocation(
+                    parsed: parsed, settings: settings, environment: environment, directory: directory, console: console
+                )
                 console = Console(
-                    format: try invocation.text("output").flatMap(Console.Format.init(rawValue:)), color: try invocation.text("color"),
+                    format: try invocation.text("output").flatMap(Console.Format.init(rawValue:)),
+                    color: try invocation.text("color"),
                     isQuiet: try invocation.flag("quiet"), environment: environment)
-                invocation = Invocation(parsed: parsed, settings: settings, environment: environment, directory: directory, console: console)
+                invocation = Invocation(
+                    parsed: parsed, settings: settings, environment: environment, directory: directory, console: console
+                )
                 return try await parsed.command.run(invocation)
             }
             return 0

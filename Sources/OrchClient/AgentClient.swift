@@ -41,7 +41,8 @@ package struct AgentClient: Sendable {
         timeout: TimeSpan = .seconds(60), as: Answer.Type = Answer.self
     ) async throws(OrchError) -> Answer {
         do {
-            let response = try await execute(method, path, query, body, deadline: .now() + .nanoseconds(timeout.nanoseconds))
+            let response = try await execute(
+                method, path, query, body, deadline: .now() + .nanoseconds(timeout.nanoseconds))
             let bytes = try await response.body.collect(upTo: Self.largestAnswer)
             try Self.check(response.status, bytes)
             return try JSONDecoder().decode(Answer.self, from: Data(bytes.readableBytesView))
@@ -104,7 +105,9 @@ package struct AgentClient: Sendable {
     package static func escape(_ text: String) -> String {
         var escaped = ""
         for byte in text.utf8 {
-            if byte.isAlphanumeric || [UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~")].contains(byte) {
+            if byte.isAlphanumeric
+                || [UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~")].contains(byte)
+            {
                 escaped.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
                 let digits = String(byte, radix: 16, uppercase: true)
@@ -127,7 +130,9 @@ package struct AgentClient: Sendable {
         if let error = error as? OrchError { return error }
         if error is DecodingError {
             return OrchError(
-                .failed, "the agent's answer is not understood: it may be of another version than this orch (\(OrchVersion.current))", cause: error)
+                .failed,
+                "the agent's answer is not understood: it may be of another version than this orch (\(OrchVersion.current))",
+                cause: error)
         }
         if let error = error as? HTTPClientError, error == .deadlineExceeded || error == .readTimeout {
             return OrchError(.timedOut, "the agent did not answer in time", cause: error)
@@ -143,7 +148,9 @@ package struct AgentClient: Sendable {
 
 extension AgentClient {
     /// Sends a change that has no body.
-    package func change(_ method: String = "POST", _ path: String, body: (any Encodable)? = nil) async throws(OrchError) -> DeploymentView {
+    package func change(_ method: String = "POST", _ path: String, body: (any Encodable)? = nil) async throws(OrchError)
+        -> DeploymentView
+    {
         try await call(method, path, body: body)
     }
 }

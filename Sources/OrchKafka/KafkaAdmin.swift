@@ -11,8 +11,11 @@ package actor KafkaAdmin {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    package init(settings: KafkaSettings, reactor: Reactor, onNotice: @escaping @Sendable (KafkaNotice) -> Void) throws {
-        let configuration = try settings.configuration(["reconnect.backoff.max.ms": "2000", "allow.auto.create.topics": "true"])
+    package init(settings: KafkaSettings, reactor: Reactor, onNotice: @escaping @Sendable (KafkaNotice) -> Void) throws
+    {
+        let configuration = try settings.configuration([
+            "reconnect.backoff.max.ms": "2000", "allow.auto.create.topics": "true",
+        ])
         rd_kafka_conf_set_events(configuration, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG)
         handle = try KafkaHandle(RD_KAFKA_CONSUMER, configuration: configuration, reactor: reactor) { event in
             if let notice = KafkaHandle.notice(in: event) { onNotice(notice) }

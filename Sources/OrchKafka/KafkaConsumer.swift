@@ -53,7 +53,8 @@ package final class KafkaConsumer: @unchecked Sendable {
     /// - Parameter longestWait: how long the broker may hold an answer back while there is nothing new. What comes is
     ///   handed out at once all the same, but a partition that is started meanwhile waits for that answer.
     package init(
-        settings: KafkaSettings, reactor: Reactor, longestWait: TimeSpan, onNotice: @escaping @Sendable (KafkaNotice) -> Void
+        settings: KafkaSettings, reactor: Reactor, longestWait: TimeSpan,
+        onNotice: @escaping @Sendable (KafkaNotice) -> Void
     ) throws {
         let configuration = try settings.configuration([
             "fetch.wait.max.ms": String(longestWait.milliseconds),
@@ -102,7 +103,9 @@ package final class KafkaConsumer: @unchecked Sendable {
     /// What has come, at least one record or the end of a partition; waits without a clock.
     ///
     /// Cancelling returns an empty batch at once. One caller at a time.
-    package func next() async throws(OrchError) -> (records: [KafkaRecord], ends: [(topic: String, partition: Int32, offset: Int64)]) {
+    package func next() async throws(OrchError) -> (
+        records: [KafkaRecord], ends: [(topic: String, partition: Int32, offset: Int64)]
+    ) {
         while !Task.isCancelled {
             // Cleared before the queue is looked at, so that what comes meanwhile wakes us again.
             state.mutex.withLock { $0.hasNews = false }
@@ -128,7 +131,9 @@ package final class KafkaConsumer: @unchecked Sendable {
         }
     }
 
-    private func poll() throws(OrchError) -> (records: [KafkaRecord], ends: [(topic: String, partition: Int32, offset: Int64)]) {
+    private func poll() throws(OrchError) -> (
+        records: [KafkaRecord], ends: [(topic: String, partition: Int32, offset: Int64)]
+    ) {
         var messages = [UnsafeMutablePointer<rd_kafka_message_t>?](repeating: nil, count: Self.batchSize)
         let count = rd_kafka_consume_batch_queue(queue.pointer, 0, &messages, Self.batchSize)
         guard count > 0 else { return ([], []) }
@@ -140,7 +145,8 @@ package final class KafkaConsumer: @unchecked Sendable {
             let topic = String(cString: rd_kafka_topic_name(message.pointee.rkt))
             switch message.pointee.err {
             case RD_KAFKA_RESP_ERR_NO_ERROR: records.append(record(message, topic))
-            case RD_KAFKA_RESP_ERR__PARTITION_EOF: ends.append((topic, message.pointee.partition, message.pointee.offset))
+            case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+                ends.append((topic, message.pointee.partition, message.pointee.offset))
             case let error: throw OrchError(kafka: error, "topic \(topic) cannot be read")
             }
         }
@@ -156,7 +162,9 @@ package final class KafkaConsumer: @unchecked Sendable {
         return KafkaRecord(
             topic: topic, partition: content.partition, offset: content.offset,
             timestamp: Timestamp(milliseconds: max(0, milliseconds)),
-            key: content.key.map { String(decoding: UnsafeRawBufferPointer(start: $0, count: content.key_len), as: UTF8.self) },
+            key: content.key.map {
+                String(decoding: UnsafeRawBufferPointer(start: $0, count: content.key_len), as: UTF8.self)
+            },
             value: content.payload.map { Array(UnsafeRawBufferPointer(start: $0, count: content.len)) } ?? [],
             headers: headers(of: message))
     }
@@ -171,7 +179,8 @@ package final class KafkaConsumer: @unchecked Sendable {
         var index = 0
         while rd_kafka_header_get_all(headers, index, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR {
             if let name, let value {
-                all[String(cString: name)] = String(decoding: UnsafeRawBufferPointer(start: value, count: size), as: UTF8.self)
+                all[String(cString: name)] = String(
+                    decoding: UnsafeRawBufferPointer(start: value, count: size), as: UTF8.self)
             }
             index += 1
         }

@@ -133,7 +133,8 @@ package final class KafkaProducer: @unchecked Sendable {
     /// Ends it, after waiting at most `span` for what is on its way. Blocks.
     package func close(waiting span: TimeSpan) {
         rd_kafka_flush(handle.client, Int32(span.milliseconds))
-        rd_kafka_purge(handle.client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
+        rd_kafka_purge(
+            handle.client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
         handle.close()
     }
 

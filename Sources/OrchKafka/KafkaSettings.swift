@@ -15,8 +15,12 @@ package struct KafkaSettings: Sendable {
 
     /// A configuration that the caller owns; `rd_kafka_new` takes it over.
     func configuration(_ extra: [String: String]) throws(OrchError) -> OpaquePointer {
-        guard let configuration = rd_kafka_conf_new() else { throw OrchError(.failed, "librdkafka gave no configuration") }
-        var all = ["bootstrap.servers": brokers, "client.id": "orch", "log.queue": "true", "socket.nagle.disable": "true"]
+        guard let configuration = rd_kafka_conf_new() else {
+            throw OrchError(.failed, "librdkafka gave no configuration")
+        }
+        var all = [
+            "bootstrap.servers": brokers, "client.id": "orch", "log.queue": "true", "socket.nagle.disable": "true",
+        ]
         all.merge(extra) { $1 }
         all.merge(properties) { $1 }
         for (name, value) in all {

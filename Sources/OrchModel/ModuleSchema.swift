@@ -45,13 +45,16 @@ package enum ModuleSchema {
         Key("runtime", .choice(RuntimeKind.allCases.map(\.rawValue)), or: "process", "What an instance runs on."),
         Key(
             "command", .words, or: nil,
-            "Program and arguments, run without a shell. ${NAME} is a variable of the instance's environment, $$ a dollar sign."),
+            "Program and arguments, run without a shell. ${NAME} is a variable of the instance's environment, $$ a dollar sign."
+        ),
         Key("args", .list(of: .string(example: "--verbose")), or: [], "Arguments behind those of command."),
         Key(
             "workdir", .string(example: "/srv/shop"), or: "",
             "Working directory, relative to the module file; by default its own directory."),
         Key("env", .map, or: [:], "Environment variables."),
-        Key("files", .list(of: .object(fileKeys)), or: [], "Configuration files, written into the directory ORCH_CONFIG_DIR."),
+        Key(
+            "files", .list(of: .object(fileKeys)), or: [],
+            "Configuration files, written into the directory ORCH_CONFIG_DIR."),
         Key("ports", .list(of: .object(portKeys)), or: [], "Ports on loopback that the instance listens at."),
         Key("health", .object(healthKeys), or: [:], "How to tell that an instance works."),
         Key("restart", .object(restartKeys), or: [:], "What happens when an instance ends by itself."),
@@ -68,7 +71,9 @@ package enum ModuleSchema {
     private static let fileKeys: [Key] = [
         Key("path", .string(example: "app.conf"), or: nil, "Relative path of the file."),
         Key("content", .string(example: "listen ${PORT}"), or: "", "Its text; ${NAME} is replaced as in command."),
-        Key("source", .string(example: "app.conf.in"), or: "", "Or a file beside the module file to take the text from."),
+        Key(
+            "source", .string(example: "app.conf.in"), or: "", "Or a file beside the module file to take the text from."
+        ),
         Key("mode", .string(example: "0640"), or: "0600", "Permission bits in octal."),
     ]
 
@@ -101,11 +106,15 @@ package enum ModuleSchema {
             "Pause before the second restart in a row (the first comes at once); doubles each time."),
         Key("max_delay", .duration(.zero...day), or: "10s", "The longest pause."),
         Key("reset_after", .duration(.zero...day), or: "10s", "Time up after which earlier failures are forgotten."),
-        Key("give_up_after", .integer(0...1_000_000), or: 0, "Failures in a row after which it stays down; 0 for never."),
+        Key(
+            "give_up_after", .integer(0...1_000_000), or: 0, "Failures in a row after which it stays down; 0 for never."
+        ),
     ]
 
     private static let stopKeys: [Key] = [
-        Key("signal", .choice(["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"]), or: "TERM", "Signal to the process group."),
+        Key(
+            "signal", .choice(["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"]), or: "TERM",
+            "Signal to the process group."),
         Key("grace", .duration(.zero...day), or: "10s", "Time until the whole process tree is killed."),
     ]
 
@@ -129,7 +138,9 @@ package enum ModuleSchema {
             "start-first, or stop-first; auto starts first unless a port is fixed."),
         Key("parallel", .integer(0...1000), or: 0, "Instances replaced at a time; 0 for a quarter of them."),
         Key("monitor", .duration(.zero...day), or: "1s", "Without a health check: time a new instance must stay up."),
-        Key("healthy_timeout", .duration(.milliseconds(1)...day), or: "1m", "Time a new instance may take to become healthy."),
+        Key(
+            "healthy_timeout", .duration(.milliseconds(1)...day), or: "1m",
+            "Time a new instance may take to become healthy."),
         Key(
             "on_failure", .choice(UpdateSpec.OnFailure.allCases.map(\.rawValue)), or: "rollback",
             "rollback to the version before, or pause with what there is."),
@@ -148,21 +159,38 @@ extension ModuleSchema {
     private static func schema(of shape: Shape) -> JSONValue {
         switch shape {
         case .string: ["type": ["string", "number", "boolean"]]
-        case .name(let longest): ["type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": .integer(Int64(longest))]
+        case .name(let longest):
+            ["type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": .integer(Int64(longest))]
         case .integer(let range):
-            ["type": "integer", "minimum": .integer(Int64(range.lowerBound)), "maximum": .integer(Int64(range.upperBound))]
-        case .number(let range): ["type": "number", "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)]
-        case .duration: ["type": ["string", "integer"], "pattern": "^(0|([0-9.]+(d|h|m|s|ms|us|ns))+)$", "minimum": 0, "maximum": 0]
-        case .size: ["type": ["string", "integer"], "pattern": "^[0-9.]+([KkMmGgTt]([Ii]?[Bb])?|[Bb])?$", "minimum": 0]
+            [
+                "type": "integer", "minimum": .integer(Int64(range.lowerBound)),
+                "maximum": .integer(Int64(range.upperBound)),
+            ]
+        case .number(let range):
+            ["type": "number", "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)]
+        case .duration:
+            [
+                "type": ["string", "integer"], "pattern": "^(0|([0-9.]+(d|h|m|s|ms|us|ns))+)$", "minimum": 0,
+                "maximum": 0,
+            ]
+        case .size:
+            ["type": ["string", "integer"], "pattern": "^[0-9.]+([KkMmGgTt]([Ii]?[Bb])?|[Bb])?$", "minimum": 0]
         case .choice(let words): ["enum": .array(words.map(JSONValue.string))]
         case .list(let element): ["type": "array", "items": schema(of: element)]
-        case .words: ["oneOf": [["type": "string", "minLength": 1], ["type": "array", "items": ["type": ["string", "number", "boolean"]]]]]
+        case .words:
+            [
+                "oneOf": [
+                    ["type": "string", "minLength": 1],
+                    ["type": "array", "items": ["type": ["string", "number", "boolean"]]],
+                ]
+            ]
         case .map: ["type": "object", "additionalProperties": ["type": ["string", "number", "boolean", "null"]]]
         case .object(let keys):
             .object([
                 "type": "object", "additionalProperties": false,
                 "required": .array(keys.filter { $0.fallback == nil }.map { .string($0.name) }),
-                "properties": .object(Dictionary(uniqueKeysWithValues: keys.map { ($0.name, describedSchema(of: $0)) })),
+                "properties": .object(
+                    Dictionary(uniqueKeysWithValues: keys.map { ($0.name, describedSchema(of: $0)) })),
             ])
         }
     }

@@ -32,7 +32,9 @@ package struct TimeSpan: Hashable, Sendable, Comparable, Codable, CustomStringCo
             rest = rest.dropFirst(digits.count)
             let word = rest.prefix { $0.isLetter }
             rest = rest.dropFirst(word.count)
-            guard let number = Double(digits), let unit = Self.units.first(where: { $0.name == word }) else { return nil }
+            guard let number = Double(digits), let unit = Self.units.first(where: { $0.name == word }) else {
+                return nil
+            }
             total += number * Double(unit.nanoseconds)
         }
         // 2^62 nanoseconds are 146 years; more would overflow sums.
@@ -73,7 +75,8 @@ package struct TimeSpan: Hashable, Sendable, Comparable, Codable, CustomStringCo
     package init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let span = TimeSpan(text) else {
-            throw OrchError(.invalidRequest, "\(text.quotedOneLine) is no duration: write for example 1m30s, 250ms or 2h")
+            throw OrchError(
+                .invalidRequest, "\(text.quotedOneLine) is no duration: write for example 1m30s, 250ms or 2h")
         }
         self = span
     }

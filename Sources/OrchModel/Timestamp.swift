@@ -36,7 +36,8 @@ package struct Timestamp: Hashable, Sendable, Comparable, Codable, CustomStringC
     package init?(rfc3339 text: some StringProtocol) {
         var scanner = DigitScanner(text.utf8)
         guard let year = scanner.digits(4), scanner.skip("-"), let month = scanner.digits(2), scanner.skip("-"),
-            let day = scanner.digits(2), (1...12).contains(month), (1...CivilTime.days(in: month, of: year)).contains(day)
+            let day = scanner.digits(2), (1...12).contains(month),
+            (1...CivilTime.days(in: month, of: year)).contains(day)
         else { return nil }
         var hour = 0
         var minute = 0
@@ -73,7 +74,8 @@ package struct Timestamp: Hashable, Sendable, Comparable, Codable, CustomStringC
     package init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
         guard let time = Timestamp(rfc3339: text) else {
-            throw OrchError(.invalidRequest, "\(text.quotedOneLine) is no time: write RFC 3339, as in 2026-01-31T08:00:00Z")
+            throw OrchError(
+                .invalidRequest, "\(text.quotedOneLine) is no time: write RFC 3339, as in 2026-01-31T08:00:00Z")
         }
         self = time
     }

@@ -21,7 +21,8 @@ package struct InstanceView: Codable, Sendable {
 
     package init(
         id: InstanceID, module: ModuleName, topic: TopicName, version: String, revision: Int, state: InstanceState,
-        reason: String, runtime: RuntimeKind, server: String, pid: Int32?, ports: [String: Int], restarts: Int, lost: Int64,
+        reason: String, runtime: RuntimeKind, server: String, pid: Int32?, ports: [String: Int], restarts: Int,
+        lost: Int64,
         since: Timestamp, exit: Exit?
     ) {
         self.id = id
@@ -262,7 +263,8 @@ package struct DeployRequest: Codable, Sendable {
     package var env: [String: String]?
 
     package init(
-        module: String? = nil, file: String? = nil, path: String? = nil, replicas: Int? = nil, env: [String: String]? = nil
+        module: String? = nil, file: String? = nil, path: String? = nil, replicas: Int? = nil,
+        env: [String: String]? = nil
     ) {
         self.module = module
         self.file = file

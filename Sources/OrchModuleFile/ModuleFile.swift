@@ -13,11 +13,14 @@ package enum ModuleFile {
     ///   - path: for messages; its folder is where relative paths are taken from.
     ///   - baseDirectory: that folder, absolute.
     /// - Throws: ``ModuleFileError`` with every mistake and its place.
-    package static func parse(_ text: String, path: String, baseDirectory: String) throws(ModuleFileError) -> ModuleSpec {
+    package static func parse(_ text: String, path: String, baseDirectory: String) throws(ModuleFileError) -> ModuleSpec
+    {
         func failure(_ line: Int, _ column: Int, _ message: String) -> ModuleFileError {
             ModuleFileError(diagnostics: [Diagnostic(file: path, line: line, column: column, message: message)])
         }
-        guard text.utf8.count <= largest else { throw failure(1, 1, "a module file has at most \(ByteSize(bytes: Int64(largest)))") }
+        guard text.utf8.count <= largest else {
+            throw failure(1, 1, "a module file has at most \(ByteSize(bytes: Int64(largest)))")
+        }
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)
@@ -53,15 +56,23 @@ package enum ModuleFile {
             throw OrchError(.invalidRequest, "'topic' must not be \(spec.topic): that one is the control plane's own")
         }
         let portNames = spec.ports.map(\.name)
-        if Set(portNames).count != portNames.count { throw OrchError(.invalidRequest, "each port in 'ports' needs a name of its own") }
+        if Set(portNames).count != portNames.count {
+            throw OrchError(.invalidRequest, "each port in 'ports' needs a name of its own")
+        }
         switch spec.health.type {
         case .http, .tcp:
-            if spec.ports.isEmpty { throw OrchError(.invalidRequest, "a health check of type \(spec.health.type.rawValue) needs a port: add 'ports'") }
+            if spec.ports.isEmpty {
+                throw OrchError(
+                    .invalidRequest, "a health check of type \(spec.health.type.rawValue) needs a port: add 'ports'")
+            }
             if !spec.health.port.isEmpty, !portNames.contains(spec.health.port) {
-                throw OrchError(.invalidRequest, "'health.port' names no port: known are \(portNames.joined(separator: ", "))")
+                throw OrchError(
+                    .invalidRequest, "'health.port' names no port: known are \(portNames.joined(separator: ", "))")
             }
         case .exec:
-            if spec.health.command.isEmpty { throw OrchError(.invalidRequest, "a health check of type exec needs 'health.command'") }
+            if spec.health.command.isEmpty {
+                throw OrchError(.invalidRequest, "a health check of type exec needs 'health.command'")
+            }
         case .none: break
         }
         if spec.dependsOn.contains(spec.name) { throw OrchError(.invalidRequest, "a module cannot depend on itself") }
@@ -69,7 +80,8 @@ package enum ModuleFile {
 
     private static func place(of error: YamlError) -> (line: Int, column: Int, problem: String) {
         switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
             (mark.line, mark.column, problem)
         default: (1, 1, "\(error)")
         }

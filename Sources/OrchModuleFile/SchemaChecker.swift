@@ -14,7 +14,8 @@ struct SchemaChecker {
     }
 
     private mutating func report(_ node: Node, _ message: String) {
-        diagnostics.append(Diagnostic(file: file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1, message: message))
+        diagnostics.append(
+            Diagnostic(file: file, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1, message: message))
     }
 
     private mutating func value(of node: Node, _ shape: ModuleSchema.Shape, path: String) -> JSONValue {
@@ -30,7 +31,8 @@ struct SchemaChecker {
         switch shape {
         case .string: return Self.text(node).map(JSONValue.string)
         case .name(let longest):
-            guard let text = Self.text(node), text.utf8.count <= longest, ModuleName(rawValue: String(text.prefix(63))) != nil,
+            guard let text = Self.text(node), text.utf8.count <= longest,
+                ModuleName(rawValue: String(text.prefix(63))) != nil,
                 TopicName(rawValue: text) != nil
             else { return nil }
             return .string(text)
@@ -55,7 +57,9 @@ struct SchemaChecker {
                 guard !sequence.isEmpty else { return nil }
                 return .array(sequence.map { value(of: $0, .string(example: "--port"), path: path) })
             }
-            guard let text = Self.text(node), let words = CommandLineWords.split(text), !words.isEmpty else { return nil }
+            guard let text = Self.text(node), let words = CommandLineWords.split(text), !words.isEmpty else {
+                return nil
+            }
             return .array(words.map(JSONValue.string))
         case .map: return map(node, path: path)
         case .object(let keys): return object(node, keys, path: path)
@@ -78,7 +82,11 @@ struct SchemaChecker {
                 report(key, "a key in '\(path)' must be a text")
                 continue
             }
-            if entry.null != nil { members[name] = "" } else { members[name] = value(of: entry, .string(example: "text"), path: "\(path).\(name)") }
+            if entry.null != nil {
+                members[name] = ""
+            } else {
+                members[name] = value(of: entry, .string(example: "text"), path: "\(path).\(name)")
+            }
         }
         return .object(members)
     }
@@ -92,7 +100,10 @@ struct SchemaChecker {
             guard let known = keys.first(where: { $0.name == name }) else {
                 let hint = nearest(to: name, in: keys.map(\.name)).map { "did you mean '\($0)'?" }
                 let place = path.isEmpty ? "" : " in '\(path)'"
-                report(key, "unknown key \(name.quotedOneLine)\(place): \(hint ?? "known are \(keys.map(\.name).joined(separator: ", "))")")
+                report(
+                    key,
+                    "unknown key \(name.quotedOneLine)\(place): \(hint ?? "known are \(keys.map(\.name).joined(separator: ", "))")"
+                )
                 continue
             }
             if members[name] != nil { report(key, "'\(name)' is given twice") }
@@ -100,7 +111,10 @@ struct SchemaChecker {
         }
         for key in keys where members[key.name] == nil {
             guard let fallback = key.fallback else {
-                report(node, "'\(path.isEmpty ? key.name : "\(path).\(key.name)")' is missing: it must be \(ModuleSchema.expectation(of: key.shape))")
+                report(
+                    node,
+                    "'\(path.isEmpty ? key.name : "\(path).\(key.name)")' is missing: it must be \(ModuleSchema.expectation(of: key.shape))"
+                )
                 continue
             }
             members[key.name] = Self.filled(fallback, key.shape)

@@ -37,28 +37,38 @@ extension Store {
     package func save(_ changes: Changes) async throws {
         try await queue.write { database in
             for service in changes.services {
-                try Self.run(database, "INSERT OR REPLACE INTO service VALUES (?, ?)", [service.name.rawValue, service.content])
+                try Self.run(
+                    database, "INSERT OR REPLACE INTO service VALUES (?, ?)", [service.name.rawValue, service.content])
             }
-            for name in changes.removedServices { try Self.run(database, "DELETE FROM service WHERE name = ?", [name.rawValue]) }
+            for name in changes.removedServices {
+                try Self.run(database, "DELETE FROM service WHERE name = ?", [name.rawValue])
+            }
             for instance in changes.instances {
                 try Self.run(
                     database, "INSERT OR REPLACE INTO instance VALUES (?, ?, ?)",
                     [instance.id.rawValue, instance.module.rawValue, instance.content])
             }
-            for id in changes.removedInstances { try Self.run(database, "DELETE FROM instance WHERE id = ?", [id.rawValue]) }
+            for id in changes.removedInstances {
+                try Self.run(database, "DELETE FROM instance WHERE id = ?", [id.rawValue])
+            }
             for deployment in changes.deployments {
                 try Self.run(
                     database, "INSERT OR REPLACE INTO deployment VALUES (?, ?, ?, ?)",
-                    [deployment.id.rawValue, deployment.module.rawValue, deployment.startedAt.nanoseconds, try Self.encode(deployment)])
+                    [
+                        deployment.id.rawValue, deployment.module.rawValue, deployment.startedAt.nanoseconds,
+                        try Self.encode(deployment),
+                    ])
             }
             for event in changes.events {
                 try Self.run(
                     database, "INSERT INTO event VALUES (?, ?, ?, ?)",
                     [event.sequence, event.at.nanoseconds, event.module?.rawValue, try Self.encode(event)])
                 if event.sequence % 1000 == 0 {
-                    try Self.run(database, "DELETE FROM event WHERE sequence <= ?", [event.sequence - Int64(Self.mostEvents)])
                     try Self.run(
-                        database, "DELETE FROM deployment WHERE id NOT IN (SELECT id FROM deployment ORDER BY started DESC LIMIT ?)",
+                        database, "DELETE FROM event WHERE sequence <= ?", [event.sequence - Int64(Self.mostEvents)])
+                    try Self.run(
+                        database,
+                        "DELETE FROM deployment WHERE id NOT IN (SELECT id FROM deployment ORDER BY started DESC LIMIT ?)",
                         [Self.mostDeployments])
                 }
             }
@@ -70,7 +80,9 @@ extension Store {
     }
 
     package func deployment(_ id: DeploymentID) async throws -> DeploymentView? {
-        let content = try await queue.read { try String.fetchOne($0, sql: "SELECT content FROM deployment WHERE id = ?", arguments: [id.rawValue]) }
+        let content = try await queue.read {
+            try String.fetchOne($0, sql: "SELECT content FROM deployment WHERE id = ?", arguments: [id.rawValue])
+        }
         return try content.map { try Self.decode(DeploymentView.self, $0) }
     }
 
@@ -78,7 +90,8 @@ extension Store {
     package func deployments(of module: ModuleName?, limit: Int) async throws -> [DeploymentView] {
         let contents = try await queue.read { database in
             try String.fetchAll(
-                database, sql: "SELECT content FROM deployment WHERE ?1 IS NULL OR module = ?1 ORDER BY started DESC LIMIT ?2",
+                database,
+                sql: "SELECT content FROM deployment WHERE ?1 IS NULL OR module = ?1 ORDER BY started DESC LIMIT ?2",
                 arguments: [module?.rawValue, limit])
         }
         return try contents.map { try Self.decode(DeploymentView.self, $0) }
@@ -89,11 +102,14 @@ extension Store {
         let contents = try await queue.read { database in
             if let sequence {
                 return try String.fetchAll(
-                    database, sql: "SELECT content FROM event WHERE sequence > ?1 AND (?2 IS NULL OR module = ?2) ORDER BY sequence LIMIT ?3",
+                    database,
+                    sql:
+                        "SELECT content FROM event WHERE sequence > ?1 AND (?2 IS NULL OR module = ?2) ORDER BY sequence LIMIT ?3",
                     arguments: [sequence, module?.rawValue, limit])
             }
             return try String.fetchAll(
-                database, sql: "SELECT content FROM event WHERE ?1 IS NULL OR module = ?1 ORDER BY sequence DESC LIMIT ?2",
+                database,
+                sql: "SELECT content FROM event WHERE ?1 IS NULL OR module = ?1 ORDER BY sequence DESC LIMIT ?2",
                 arguments: [module?.rawValue, limit]
             ).reversed()
         }

@@ -8,16 +8,21 @@ extension Store {
     package func begin(_ request: RequestRecord) async throws -> Int64 {
         let content = try Self.encode(request)
         return try await queue.write { database in
-            try database.execute(sql: "INSERT INTO request (at, content) VALUES (?, ?)", arguments: [request.at.nanoseconds, content])
+            try database.execute(
+                sql: "INSERT INTO request (at, content) VALUES (?, ?)", arguments: [request.at.nanoseconds, content])
             let id = database.lastInsertedRowID
-            if id % 1000 == 0 { try database.execute(sql: "DELETE FROM request WHERE id <= ?", arguments: [id - Self.mostRequests]) }
+            if id % 1000 == 0 {
+                try database.execute(sql: "DELETE FROM request WHERE id <= ?", arguments: [id - Self.mostRequests])
+            }
             return id
         }
     }
 
     package func finish(_ request: RequestRecord) async throws {
         let content = try Self.encode(request)
-        try await queue.write { try $0.execute(sql: "UPDATE request SET content = ? WHERE id = ?", arguments: [content, request.id]) }
+        try await queue.write {
+            try $0.execute(sql: "UPDATE request SET content = ? WHERE id = ?", arguments: [content, request.id])
+        }
     }
 
     /// The newest first.

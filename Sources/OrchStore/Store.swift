@@ -28,7 +28,9 @@ package struct Store: Sendable {
             origin = existed ? .existing : .fresh
         } catch let error as DatabaseError where [.SQLITE_CORRUPT, .SQLITE_NOTADB].contains(error.resultCode) {
             let aside = "\(path).damaged-\(Timestamp.now().seconds)"
-            for suffix in ["", "-wal", "-shm"] where Files.exists(path + suffix) { rename(path + suffix, aside + suffix) }
+            for suffix in ["", "-wal", "-shm"] where Files.exists(path + suffix) {
+                rename(path + suffix, aside + suffix)
+            }
             queue = try Self.open(path)
             origin = .replaced(damaged: aside)
         }
@@ -67,7 +69,9 @@ package struct Store: Sendable {
         return migrator
     }
 
-    static func encode(_ value: some Encodable) throws -> String { String(decoding: try JSONEncoder().encode(value), as: UTF8.self) }
+    static func encode(_ value: some Encodable) throws -> String {
+        String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
+    }
 
     static func decode<Value: Decodable>(_: Value.Type, _ text: String) throws -> Value {
         try JSONDecoder().decode(Value.self, from: Data(text.utf8))

@@ -25,7 +25,12 @@ package struct Cgroup: Sendable {
         if limits.cpu > 0 {
             let quota = Int(limits.cpu * 100_000)
             wanted.append(
-                (.cpu, isUnified ? [("cpu.max", "\(quota) 100000")] : [("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "\(quota)")]))
+                (
+                    .cpu,
+                    isUnified
+                        ? [("cpu.max", "\(quota) 100000")]
+                        : [("cpu.cfs_period_us", "100000"), ("cpu.cfs_quota_us", "\(quota)")]
+                ))
         }
         if limits.processes > 0 { wanted.append((.pids, [("pids.max", "\(limits.processes)")])) }
 

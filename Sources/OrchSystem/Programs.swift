@@ -107,7 +107,8 @@ package struct SystemUser: Sendable {
         home = String(cString: entry.pointee.pw_dir)
         if parts.count == 2 {
             guard let group = UInt32(parts[1]).map({ getgrgid($0) }) ?? getgrnam(parts[1]) else {
-                throw OrchError(.invalidRequest, "there is no group '\(parts[1])' on this machine: add it, or correct 'user'")
+                throw OrchError(
+                    .invalidRequest, "there is no group '\(parts[1])' on this machine: add it, or correct 'user'")
             }
             gid = group.pointee.gr_gid
         }

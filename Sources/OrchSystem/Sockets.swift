@@ -12,7 +12,9 @@ package enum Sockets {
 
     package static func connect(path: String) throws(SystemError) -> Descriptor {
         let socket = Descriptor(
-            owning: try retrying("socket") { Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0) })
+            owning: try retrying("socket") {
+                Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            })
         var address = try unixAddress(path)
         try retrying("connect", path) {
             withUnsafePointer(to: &address) {

@@ -39,7 +39,9 @@ package func retrying<Value: SignedInteger>(
 
 /// Throws for a negative result of a `COrchSystem` call, which is the error number negated.
 @discardableResult
-package func checked(_ call: String, _ value: Int32, _ subject: @autoclosure () -> String = "") throws(SystemError) -> Int32 {
+package func checked(_ call: String, _ value: Int32, _ subject: @autoclosure () -> String = "") throws(SystemError)
+    -> Int32
+{
     guard value >= 0 else { throw SystemError(call, subject(), errno: -value) }
     return value
 }

@@ -93,13 +93,15 @@ package func startThread(name: String, _ body: @escaping @Sendable () -> Void) {
     pthread_sigmask(SIG_SETMASK, &all, &before)
     var thread = pthread_t()
     let box = Unmanaged.passRetained(Box(name: name, body: body))
-    let failed = pthread_create(&thread, &attributes, { context in
-        guard let context else { return nil }
-        let box = Unmanaged<Box>.fromOpaque(context).takeRetainedValue()
-        orch_name_thread(box.name)
-        box.body()
-        return nil
-    }, box.toOpaque())
+    let failed = pthread_create(
+        &thread, &attributes,
+        { context in
+            guard let context else { return nil }
+            let box = Unmanaged<Box>.fromOpaque(context).takeRetainedValue()
+            orch_name_thread(box.name)
+            box.body()
+            return nil
+        }, box.toOpaque())
     pthread_sigmask(SIG_SETMASK, &before, nil)
     pthread_attr_destroy(&attributes)
     precondition(failed == 0, "no thread could be started: \(SystemError.reason(failed))")

@@ -19,12 +19,14 @@ package struct ModuleRepository: Sendable {
         for module in ShippedModule.all {
             guard let spec = try? module.spec else { continue }
             views[spec.name] = ModuleView(
-                name: spec.name, version: spec.version, source: .shipped, description: spec.description, path: spec.baseDirectory)
+                name: spec.name, version: spec.version, source: .shipped, description: spec.description,
+                path: spec.baseDirectory)
         }
         for service in await deployed.deployedServices() {
             guard let spec = await deployed.spec(of: service.name) else { continue }
             views[spec.name] = ModuleView(
-                name: spec.name, version: spec.version, source: .deployed, description: spec.description, path: spec.baseDirectory)
+                name: spec.name, version: spec.version, source: .deployed, description: spec.description,
+                path: spec.baseDirectory)
         }
         return views.values.sorted { $0.name < $1.name }
     }
@@ -35,7 +37,9 @@ package struct ModuleRepository: Sendable {
     package func resolve(_ request: DeployRequest) async throws -> ModuleSpec {
         var spec = try await definition(of: request)
         if let replicas = request.replicas {
-            guard (0...1000).contains(replicas) else { throw OrchError(.invalidRequest, "the number of replicas must be from 0 to 1000") }
+            guard (0...1000).contains(replicas) else {
+                throw OrchError(.invalidRequest, "the number of replicas must be from 0 to 1000")
+            }
             spec.replicas = replicas
         }
         for (name, value) in request.env ?? [:] { spec.env[name] = value }
@@ -52,7 +56,9 @@ package struct ModuleRepository: Sendable {
         if let shipped = ShippedModule.all.first(where: { $0.name == name }) { return try shipped.spec }
         let hint = nearest(to: name.rawValue, in: await modules().map(\.name.rawValue)).map { "; did you mean \($0)?" }
         throw OrchError(
-            .notFound, "there is no module \(name)\(hint ?? ": 'orch modules' lists them; give the path of a module file to deploy your own")")
+            .notFound,
+            "there is no module \(name)\(hint ?? ": 'orch modules' lists them; give the path of a module file to deploy your own")"
+        )
     }
 
     /// Addresses of a module's instances that work.

@@ -9,7 +9,8 @@ struct ShippedModule {
 
     var spec: ModuleSpec {
         get throws(ModuleFileError) {
-            try ModuleFile.parse(file, path: "\(name)/\(ModuleFile.fileName)", baseDirectory: Files.parent(of: Files.ownProgram))
+            try ModuleFile.parse(
+                file, path: "\(name)/\(ModuleFile.fileName)", baseDirectory: Files.parent(of: Files.ownProgram))
         }
     }
 

@@ -25,16 +25,19 @@ package struct RequestLog: Sendable {
     ///   - from: who asks: `local` for the socket, otherwise the address.
     ///   - answer: carries the request out and gives its HTTP status.
     package func record<Answer>(
-        _ method: String, _ path: String, from: String, status: (Answer) -> Int, _ answer: () async throws -> Answer
+        _ method: String, _ path: String, from: String, status: (Answer) -> Int, answer: () async throws -> Answer
     ) async throws -> Answer {
         let start = ContinuousClock.now
-        var record = RequestRecord(id: 0, at: .now(), method: method, path: path, from: from, status: 0, milliseconds: 0)
+        var record = RequestRecord(
+            id: 0, at: .now(), method: method, path: path, from: from, status: 0, milliseconds: 0)
         let changesSomething = method != "GET" && method != "HEAD"
         if changesSomething {
             do {
                 record.id = try await history.begin(record)
             } catch {
-                throw OrchError(.failed, "the agent cannot write the request down: free some disk space and try again", cause: error)
+                throw OrchError(
+                    .failed, "the agent cannot write the request down: free some disk space and try again", cause: error
+                )
             }
         }
         let result: Result<Answer, any Error>

@@ -18,17 +18,21 @@ struct ConfigurationWriter {
         for file in spec.files {
             let path = "\(folder.configuration)/\(file.path)"
             guard !file.path.isEmpty, !file.path.hasPrefix("/"), !file.path.split(separator: "/").contains("..") else {
-                throw OrchError(.invalidRequest, "the path \(file.path.quotedOneLine) in 'files' must be relative and stay in the folder")
+                throw OrchError(
+                    .invalidRequest,
+                    "the path \(file.path.quotedOneLine) in 'files' must be relative and stay in the folder")
             }
             guard let mode = mode_t(file.mode, radix: 8), mode <= 0o777 else {
-                throw OrchError(.invalidRequest, "the mode \(file.mode.quotedOneLine) of \(file.path) must be octal, as in 0640")
+                throw OrchError(
+                    .invalidRequest, "the mode \(file.mode.quotedOneLine) of \(file.path) must be octal, as in 0640")
             }
             let text = try text(of: file)
             do throws(SystemError) {
                 try Files.makeFolder(Files.parent(of: path))
                 try Files.replace(path, with: Array(environment.expand(text).utf8), mode: mode)
             } catch {
-                throw OrchError(.failed, "the configuration file \(file.path) cannot be written: \(error.reason)", cause: error)
+                throw OrchError(
+                    .failed, "the configuration file \(file.path) cannot be written: \(error.reason)", cause: error)
             }
             if let owner { chown(path, owner.uid, owner.gid) }
         }

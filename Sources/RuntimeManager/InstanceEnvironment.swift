@@ -10,7 +10,8 @@ struct InstanceEnvironment {
     private static let inherited = ["PATH", "LANG", "LC_ALL", "TZ", "TMPDIR"]
     private static let fallbackPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    init(_ launch: InstanceLaunch, ports: [String: Int], folder: InstanceFolder, agent: [String: String], home: String?) {
+    init(_ launch: InstanceLaunch, ports: [String: Int], folder: InstanceFolder, agent: [String: String], home: String?)
+    {
         let spec = launch.spec
         var all: [String: String] = ["PATH": Self.fallbackPath]
         for name in Self.inherited { if let value = getenv(name) { all[name] = String(cString: value) } }

@@ -26,7 +26,8 @@ package struct InstanceFolder: Sendable {
         // `code N signal N at NANOSECONDS`, where -1 stands for none.
         guard let text = try? Files.readText("\(path)/exit") else { return nil }
         let fields = text.split(whereSeparator: \.isWhitespace)
-        guard fields.count == 6, let code = Int32(fields[1]), let signal = Int32(fields[3]), let at = Int64(fields[5]) else { return nil }
+        guard fields.count == 6, let code = Int32(fields[1]), let signal = Int32(fields[3]), let at = Int64(fields[5])
+        else { return nil }
         return Exit(code: code < 0 ? nil : code, signal: signal < 0 ? nil : signal, at: Timestamp(nanoseconds: at))
     }
 

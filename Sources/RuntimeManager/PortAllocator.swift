@@ -12,11 +12,14 @@ struct PortAllocator {
     /// The ports of an instance. One that it has already stays where it can.
     ///
     /// - Throws: `conflict` when a fixed port is taken or none is free.
-    mutating func allocate(_ ports: [PortSpec], for id: InstanceID, having known: [String: Int]) throws(OrchError) -> [String: Int] {
+    mutating func allocate(_ ports: [PortSpec], for id: InstanceID, having known: [String: Int]) throws(OrchError)
+        -> [String: Int]
+    {
         var result: [String: Int] = [:]
         do throws(OrchError) {
             for port in ports {
-                result[port.name] = port.port != 0 ? try fixed(port, for: id) : try free(id, preferred: known[port.name])
+                result[port.name] =
+                    port.port != 0 ? try fixed(port, for: id) : try free(id, preferred: known[port.name])
             }
         } catch {
             release(id)
@@ -35,11 +38,14 @@ struct PortAllocator {
 
     private mutating func fixed(_ port: PortSpec, for id: InstanceID) throws(OrchError) -> Int {
         if let holder = held[port.port], holder != id {
-            throw OrchError(.conflict, "port \(port.port) is held by instance \(holder): use another, or 'port: 0' for a free one")
+            throw OrchError(
+                .conflict, "port \(port.port) is held by instance \(holder): use another, or 'port: 0' for a free one")
         }
         guard Sockets.isFree(port: port.port) else {
             throw OrchError(
-                .conflict, "port \(port.port) is taken by another program: stop it ('ss -ltnp' shows it), or use 'port: 0' for a free one")
+                .conflict,
+                "port \(port.port) is taken by another program: stop it ('ss -ltnp' shows it), or use 'port: 0' for a free one"
+            )
         }
         held[port.port] = id
         return port.port

@@ -30,7 +30,8 @@ package actor ProcessDriver: RuntimeDriver {
     ///   - shimProgram: the path of `orch-shim`.
     ///   - agentEnvironment: variables that every instance gets, such as the agent's address.
     package init(
-        instancesFolder: String, shimProgram: String, agentEnvironment: [String: String], reactor: Reactor, logger: Logger
+        instancesFolder: String, shimProgram: String, agentEnvironment: [String: String], reactor: Reactor,
+        logger: Logger
     ) {
         self.instancesFolder = instancesFolder
         self.shimProgram = shimProgram
@@ -78,11 +79,15 @@ package actor ProcessDriver: RuntimeDriver {
         let spec = launch.spec
         let user = spec.user.isEmpty ? nil : try SystemUser(named: spec.user)
         if let user, geteuid() != 0, user.uid != geteuid() {
-            throw OrchError(.notAllowed, "only an agent that runs as root can start a module as '\(spec.user)': remove 'user'")
+            throw OrchError(
+                .notAllowed, "only an agent that runs as root can start a module as '\(spec.user)': remove 'user'")
         }
-        let environment = InstanceEnvironment(launch, ports: ports, folder: folder, agent: agentEnvironment, home: user?.home)
+        let environment = InstanceEnvironment(
+            launch, ports: ports, folder: folder, agent: agentEnvironment, home: user?.home)
         let workdir = Files.resolve(environment.expand(spec.workdir), in: spec.baseDirectory)
-        guard Files.isFolder(workdir) else { throw OrchError(.notFound, "the working directory \(workdir) does not exist: correct 'workdir'") }
+        guard Files.isFolder(workdir) else {
+            throw OrchError(.notFound, "the working directory \(workdir) does not exist: correct 'workdir'")
+        }
         let words = (spec.command + spec.args).map(environment.expand)
         guard let name = words.first, !name.isEmpty else { throw OrchError(.invalidRequest, "'command' is empty") }
         let program = try Programs.find(name, path: environment.variables["PATH"] ?? "", in: workdir)
@@ -116,7 +121,8 @@ package actor ProcessDriver: RuntimeDriver {
         }
         let readEnd = Descriptor(owning: ends[0])
         let writeEnd = Descriptor(owning: ends[1])
-        var program = ProgramLaunch(program: shimProgram, arguments: ["orch-shim", folder.id.rawValue], environment: [], workdir: folder.path)
+        var program = ProgramLaunch(
+            program: shimProgram, arguments: ["orch-shim", folder.id.rawValue], environment: [], workdir: folder.path)
         program.stdio.1 = writeEnd.number
         let shim: pid_t
         do throws(SystemError) {
@@ -170,14 +176,16 @@ package actor ProcessDriver: RuntimeDriver {
     /// What the shim's `failed STEP ERRNO` means.
     private static func launchFailure(_ text: String, _ folder: InstanceFolder) -> OrchError {
         let fields = text.split(whereSeparator: \.isWhitespace)
-        guard fields.count == 3, fields[0] == "failed", let step = UInt32(fields[1]), let errno = Int32(fields[2]) else {
+        guard fields.count == 3, fields[0] == "failed", let step = UInt32(fields[1]), let errno = Int32(fields[2])
+        else {
             return OrchError(.failed, "orch-shim ended before the program ran")
         }
         let reason = SystemError.reason(errno)
         let program = folder.launch?.spec.command.first ?? "the program"
         return switch orch_spawn_step(step) {
         case orch_step_exec where errno == ENOEXEC:
-            OrchError(.invalidRequest, "\(program) is no program that this machine can run: begin a script with '#!/bin/sh'")
+            OrchError(
+                .invalidRequest, "\(program) is no program that this machine can run: begin a script with '#!/bin/sh'")
         case orch_step_exec: OrchError(.invalidRequest, "\(program) cannot be executed: \(reason)")
         case orch_step_user: OrchError(.notAllowed, "the user cannot be changed: \(reason)")
         case orch_step_workdir: OrchError(.invalidRequest, "the working directory cannot be entered: \(reason)")

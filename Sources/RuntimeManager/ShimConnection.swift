@@ -13,7 +13,9 @@ final class ShimConnection: Sendable {
     private let folder: InstanceFolder
 
     /// - Parameter onEnd: called on the reactor's thread when the shim is gone.
-    init(pid: pid_t, folder: InstanceFolder, reactor: Reactor, onEnd: @escaping @Sendable () -> Void) throws(SystemError) {
+    init(pid: pid_t, folder: InstanceFolder, reactor: Reactor, onEnd: @escaping @Sendable () -> Void)
+        throws(SystemError)
+    {
         self.pid = pid
         self.folder = folder
         self.reactor = reactor
@@ -43,7 +45,8 @@ final class ShimConnection: Sendable {
     /// - Returns: the shim's pid and the process below it, or `nil` when nobody answers.
     static func ask(_ folder: InstanceFolder) -> (shim: pid_t, process: ProcessIdentity)? {
         guard let socket = try? Sockets.connect(in: folder.path, "shim.sock"), let shim = try? Sockets.peer(of: socket),
-            (try? Sockets.setTimeout(.seconds(1), on: socket)) != nil, (try? socket.write(Array("status\n".utf8))) != nil
+            (try? Sockets.setTimeout(.seconds(1), on: socket)) != nil,
+            (try? socket.write(Array("status\n".utf8))) != nil
         else { return nil }
         var answer = [UInt8](repeating: 0, count: 128)
         guard let count = try? socket.read(into: &answer) else { return nil }
@@ -53,7 +56,9 @@ final class ShimConnection: Sendable {
     /// Reads `<word> PID TICKS`.
     static func process(in text: String, word: String) -> ProcessIdentity? {
         let fields = text.split(whereSeparator: \.isWhitespace)
-        guard fields.count >= 3, fields[0] == word, let pid = Int32(fields[1]), let ticks = UInt64(fields[2]) else { return nil }
+        guard fields.count >= 3, fields[0] == word, let pid = Int32(fields[1]), let ticks = UInt64(fields[2]) else {
+            return nil
+        }
         return ProcessIdentity(pid: pid, startTicks: ticks, bootID: ProcessIdentity.currentBootID)
     }
 }

@@ -105,7 +105,9 @@ private func length(_ text: UnsafePointer<CChar>) -> Int {
 
 private func equals(_ text: UnsafePointer<CChar>, _ word: StaticString) -> Bool {
     guard length(text) == word.utf8CodeUnitCount else { return false }
-    for index in 0..<word.utf8CodeUnitCount where UInt8(bitPattern: text[index]) != word.utf8Start[index] { return false }
+    for index in 0..<word.utf8CodeUnitCount where UInt8(bitPattern: text[index]) != word.utf8Start[index] {
+        return false
+    }
     return true
 }
 

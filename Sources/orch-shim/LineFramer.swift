@@ -34,7 +34,8 @@ struct LineFramer {
     }
 
     private mutating func append(
-        _ input: UnsafeRawBufferPointer, _ range: Range<Int>, at time: Bytes, into output: inout Bytes, _ entries: inout Int64
+        _ input: UnsafeRawBufferPointer, _ range: Range<Int>, at time: Bytes, into output: inout Bytes,
+        _ entries: inout Int64
     ) {
         var rest = range
         while pending.count + rest.count > Self.longestPart {

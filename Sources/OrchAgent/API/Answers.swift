@@ -48,7 +48,9 @@ enum EventStream {
             }
         }
 
-        private static func encode<Value: Encodable>(_ values: [(value: Value, id: Int64?)], as kind: String) throws -> ByteBuffer {
+        private static func encode<Value: Encodable>(_ values: [(value: Value, id: Int64?)], as kind: String) throws
+            -> ByteBuffer
+        {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             var buffer = ByteBuffer()
@@ -81,7 +83,8 @@ enum EventStream {
         }
         return Response(
             status: .ok,
-            headers: [.contentType: "text/event-stream", .cacheControl: "no-store", .orchVersion: OrchVersion.current], body: body)
+            headers: [.contentType: "text/event-stream", .cacheControl: "no-store", .orchVersion: OrchVersion.current],
+            body: body)
     }
 
     private struct Feeder: Sendable {

@@ -15,9 +15,9 @@ struct RequestRecorder: RouterMiddleware {
     ) async throws -> Response {
         let from = isLocal ? "local" : context.remoteAddress?.ipAddress ?? "unknown"
         do {
-            return try await log.record(request.method.rawValue, request.uri.path, from: from, status: { $0.status.code }) {
-                try await next(request, context)
-            }
+            let answer: () async throws -> Response = { try await next(request, context) }
+            return try await log.record(
+                request.method.rawValue, request.uri.path, from: from, status: { $0.status.code }, answer: answer)
         } catch {
             return ErrorResponder.response(to: error)
         }
@@ -46,15 +46,22 @@ struct ErrorResponder: RouterMiddleware {
                     details: error.diagnostics.dropFirst().map(\.description)), status: 400)
         case let error as HTTPError:
             answer(
-                ErrorBody(OrchError(error.status == .notFound ? .notFound : .invalidRequest, error.body ?? error.status.reasonPhrase)),
+                ErrorBody(
+                    OrchError(
+                        error.status == .notFound ? .notFound : .invalidRequest, error.body ?? error.status.reasonPhrase
+                    )),
                 status: error.status.code)
-        case is DecodingError: answer(ErrorBody(OrchError(.invalidRequest, "the request's body is not the JSON that is expected here")), status: 400)
+        case is DecodingError:
+            answer(
+                ErrorBody(OrchError(.invalidRequest, "the request's body is not the JSON that is expected here")),
+                status: 400)
         default: answer(ErrorBody(OrchError(.failed, "the agent failed: \(error)")), status: 500)
         }
     }
 
     private static func answer(_ body: ErrorBody, status: Int) -> Response {
-        (try? JSONAnswer.response(body, status: HTTPResponse.Status(code: status))) ?? Response(status: .internalServerError)
+        (try? JSONAnswer.response(body, status: HTTPResponse.Status(code: status)))
+            ?? Response(status: .internalServerError)
     }
 }
 
@@ -74,8 +81,11 @@ struct AccessGuard: RouterMiddleware {
         if let origin = request.headers[.origin], origin != "http://\(host)" {
             throw OrchError(.notAllowed, "pages of another site may not use the agent")
         }
-        guard let given = request.headers[.authorization], given.hasPrefix("Bearer "), isToken(given.dropFirst(7)) else {
-            throw OrchError(.notAllowed, "the token is missing or wrong: put the content of the agent's file 'token' into ORCH_TOKEN")
+        guard let given = request.headers[.authorization], given.hasPrefix("Bearer "), isToken(given.dropFirst(7))
+        else {
+            throw OrchError(
+                .notAllowed,
+                "the token is missing or wrong: put the content of the agent's file 'token' into ORCH_TOKEN")
         }
         return try await next(request, context)
     }

@@ -64,13 +64,17 @@ enum OpenAPI {
             members[operation.method] = .object([
                 "summary": .string(operation.summary), "parameters": .array(parameters(of: operation.path)),
                 "responses": .object([
-                    "default": .object(["description": "The answer, or an error with code and message", "content": .object([operation.answer: [:]])])
+                    "default": .object([
+                        "description": "The answer, or an error with code and message",
+                        "content": .object([operation.answer: [:]]),
+                    ])
                 ]),
             ])
             paths[operation.path] = .object(members)
         }
         return .object([
-            "openapi": "3.1.0", "info": .object(["title": "orch", "version": .string(OrchVersion.current)]), "paths": .object(paths),
+            "openapi": "3.1.0", "info": .object(["title": "orch", "version": .string(OrchVersion.current)]),
+            "paths": .object(paths),
         ])
     }()
 

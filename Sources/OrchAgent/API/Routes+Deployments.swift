@@ -10,7 +10,8 @@ extension Routes {
     func addDeployments(to v1: RouterGroup<APIContext>) {
         v1.post("deployments") { request, context in
             let spec = try await agent.repository.resolve(request.json(DeployRequest.self, context))
-            return try JSONAnswer.response(try await agent.deployer.request(.deploy(spec), of: spec.name), status: .accepted)
+            return try JSONAnswer.response(
+                try await agent.deployer.request(.deploy(spec), of: spec.name), status: .accepted)
         }
         v1.post("plan") { request, context in
             let spec = try await agent.repository.resolve(request.json(DeployRequest.self, context))
@@ -18,7 +19,8 @@ extension Routes {
         }
         v1.get("deployments") { request, _ in
             let module = try request.uri.queryParameters["module"].map { try ModuleName(checking: String($0)) }
-            return try JSONAnswer.response(try await agent.store.deployments(of: module, limit: request.number("limit") ?? 50))
+            return try JSONAnswer.response(
+                try await agent.store.deployments(of: module, limit: request.number("limit") ?? 50))
         }
         v1.get("deployments/:id") { _, context in
             try JSONAnswer.response(try await deployment(context.name(DeploymentID.self, "id")))

@@ -6,7 +6,8 @@ extension Routes {
     func addInstances(to v1: RouterGroup<APIContext>) {
         v1.get("instances") { request, _ in
             let module = request.uri.queryParameters["module"]
-            return try JSONAnswer.response(await agent.deployer.instances().filter { module == nil || $0.module.rawValue == module! })
+            return try JSONAnswer.response(
+                await agent.deployer.instances().filter { module == nil || $0.module.rawValue == module! })
         }
         v1.get("instances/:id") { _, context in
             try JSONAnswer.response(try await instance(context.name(InstanceID.self, "id")))

@@ -37,14 +37,18 @@ extension Routes {
         let parameters = request.uri.queryParameters
         var topics = try parameters.getAll("topic").map { try TopicName(checking: $0) }
         var instances: Set<String> = []
-        for module in try parameters.getAll("module").map({ try ModuleName(checking: $0) }) { topics.append(try await topic(of: module)) }
+        for module in try parameters.getAll("module").map({ try ModuleName(checking: $0) }) {
+            topics.append(try await topic(of: module))
+        }
         for id in try parameters.getAll("instance").map({ try InstanceID(checking: $0) }) {
             instances.insert(id.rawValue)
             topics.append(try await topic(of: id))
         }
         if topics.isEmpty {
             topics = await agent.deployer.services.map(\.topic)
-            if topics.isEmpty { throw OrchError(.notFound, "nothing is deployed: name a topic with --topic ('orch topics' lists them)") }
+            if topics.isEmpty {
+                throw OrchError(.notFound, "nothing is deployed: name a topic with --topic ('orch topics' lists them)")
+            }
         }
         var query = LogQuery(topics: Array(Set(topics)).sorted())
         query.instances = instances
@@ -55,7 +59,10 @@ extension Routes {
         query.pattern = parameters["grep"].map(String.init)
         if let word = parameters["level"] {
             guard let level = LogLevel(word: word) else {
-                throw OrchError(.invalidRequest, "\(String(word).quotedOneLine) is no level: use trace, debug, info, notice, warning, error or critical")
+                throw OrchError(
+                    .invalidRequest,
+                    "\(String(word).quotedOneLine) is no level: use trace, debug, info, notice, warning, error or critical"
+                )
             }
             query.level = level
         }
@@ -66,13 +73,17 @@ extension Routes {
         if let spec = await agent.deployer.spec(of: module) { return spec.topic }
         // One that was removed has left its topic behind, which has its name unless it was given another.
         if try await agent.admin.topics()[module.rawValue] != nil { return TopicName(unchecked: module.rawValue) }
-        throw OrchError(.notFound, "there is no module \(module): 'orch services' lists what is deployed, 'orch topics' what has logs")
+        throw OrchError(
+            .notFound,
+            "there is no module \(module): 'orch services' lists what is deployed, 'orch topics' what has logs")
     }
 
     private func topic(of instance: InstanceID) async throws -> TopicName {
         if let view = await agent.deployer.instances().first(where: { $0.id == instance }) { return view.topic }
         // The id begins with the module's name.
-        guard let dash = instance.rawValue.lastIndex(of: "-"), let module = ModuleName(rawValue: String(instance.rawValue[..<dash])) else {
+        guard let dash = instance.rawValue.lastIndex(of: "-"),
+            let module = ModuleName(rawValue: String(instance.rawValue[..<dash]))
+        else {
             throw OrchError(.notFound, "there is no instance \(instance)")
         }
         return try await topic(of: module)

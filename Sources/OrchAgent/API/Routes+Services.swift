@@ -34,7 +34,10 @@ extension Routes {
         else { throw OrchError(.notFound, "there is no service \(name): 'orch services' lists them") }
         spec.env = spec.env.mapValues { _ in "(hidden)" }
         return ServiceInspection(
-            service: view, spec: spec, revisions: record.revisions.map { .init(number: $0.number, version: $0.spec.version, deployedAt: $0.deployedAt) },
+            service: view, spec: spec,
+            revisions: record.revisions.map {
+                .init(number: $0.number, version: $0.spec.version, deployedAt: $0.deployedAt)
+            },
             instances: await agent.deployer.instances().filter { $0.module == name })
     }
 }

@@ -7,7 +7,9 @@ import RequestManager
 
 extension Routes {
     func addSystem(to router: Router<APIContext>, _ v1: RouterGroup<APIContext>) {
-        router.get("metrics") { _, _ in JSONAnswer.text(await Metrics.text(for: agent), type: "text/plain; version=0.0.4") }
+        router.get("metrics") { _, _ in
+            JSONAnswer.text(await Metrics.text(for: agent), type: "text/plain; version=0.0.4")
+        }
         v1.get("status") { _, _ in try JSONAnswer.response(await agent.status()) }
         v1.get("health/live") { _, _ in try JSONAnswer.response(["status": "live"]) }
         // Ready once everything that answers is there: this is only reached then.
@@ -36,7 +38,8 @@ extension Routes {
             var last = after
             for await _ in agent.events.news() {
                 while true {
-                    let batch = try await agent.store.events(after: last, module: module, limit: last == nil ? limit : 500)
+                    let batch = try await agent.store.events(
+                        after: last, module: module, limit: last == nil ? limit : 500)
                     last = batch.last?.sequence ?? last ?? 0
                     if !batch.isEmpty { try await emit(.events(batch)) }
                     if batch.count < 500 { break }

@@ -25,14 +25,18 @@ extension Request {
     /// A query parameter that must be a whole number.
     func number(_ name: Substring) throws(OrchError) -> Int? {
         guard let text = uri.queryParameters[name] else { return nil }
-        guard let number = Int(text), number >= 0 else { throw OrchError(.invalidRequest, "'\(name)' must be a whole number") }
+        guard let number = Int(text), number >= 0 else {
+            throw OrchError(.invalidRequest, "'\(name)' must be a whole number")
+        }
         return number
     }
 
     /// A query parameter that must be a time.
     func time(_ name: Substring) throws(OrchError) -> Timestamp? {
         guard let text = uri.queryParameters[name] else { return nil }
-        guard let time = Timestamp(rfc3339: text) else { throw OrchError(.invalidRequest, "'\(name)' must be a time, as in 2026-01-31T08:00:00Z") }
+        guard let time = Timestamp(rfc3339: text) else {
+            throw OrchError(.invalidRequest, "'\(name)' must be a time, as in 2026-01-31T08:00:00Z")
+        }
         return time
     }
 

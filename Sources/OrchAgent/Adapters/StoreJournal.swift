@@ -21,8 +21,12 @@ struct StoreJournal: DeploymentJournal {
     func save(_ changes: JournalChanges) async throws {
         let encoder = JSONEncoder()
         var documents = Store.Changes()
-        documents.services = try changes.services.map { ($0.name, String(decoding: try encoder.encode($0), as: UTF8.self)) }
-        documents.instances = try changes.instances.map { ($0.id, $0.module, String(decoding: try encoder.encode($0), as: UTF8.self)) }
+        documents.services = try changes.services.map {
+            ($0.name, String(decoding: try encoder.encode($0), as: UTF8.self))
+        }
+        documents.instances = try changes.instances.map {
+            ($0.id, $0.module, String(decoding: try encoder.encode($0), as: UTF8.self))
+        }
         documents.removedServices = changes.removedServices
         documents.removedInstances = changes.removedInstances
         documents.deployments = changes.deployments

@@ -21,9 +21,14 @@ extension CommandSpec {
 /// The options of an agent, which `orch agent`, `orch bootstrap` and `orch-agent` share.
 package enum AgentOptions {
     static let all: [OptionSpec] = [
-        OptionSpec("http-port", nil, .integer(0...65535), "PORT", "Also serve the API at this port of loopback, with a token; 0 for a free one."),
-        OptionSpec("kafka", nil, .text, "BROKERS", "Log to this Kafka cluster (host:port,...) instead of the embedded broker."),
-        OptionSpec("broker-port", nil, .integer(0...65535), "PORT", "Port of the embedded broker; by default a free one, kept over restarts."),
+        OptionSpec(
+            "http-port", nil, .integer(0...65535), "PORT",
+            "Also serve the API at this port of loopback, with a token; 0 for a free one."),
+        OptionSpec(
+            "kafka", nil, .text, "BROKERS", "Log to this Kafka cluster (host:port,...) instead of the embedded broker."),
+        OptionSpec(
+            "broker-port", nil, .integer(0...65535), "PORT",
+            "Port of the embedded broker; by default a free one, kept over restarts."),
         OptionSpec(
             "log-level", nil, .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "LEVEL",
             "What the agent's own modules log; info by default."),

@@ -7,7 +7,9 @@ extension CommandSpec {
     static let bootstrap = CommandSpec(
         name: "bootstrap", summary: "Start an agent in the background and wait until it is ready",
         discussion: "Does nothing when an agent is there already.",
-        options: AgentOptions.all + [OptionSpec("timeout", nil, .duration, "SPAN", "How long to wait; 30s by default.")],
+        options: AgentOptions.all + [
+            OptionSpec("timeout", nil, .duration, "SPAN", "How long to wait; 30s by default.")
+        ],
         examples: ["orch bootstrap", "orch bootstrap --data-dir ./state --http-port 7070"]
     ) { invocation in
         let client = AgentClient(door: .socket(path: try invocation.socket))
@@ -31,7 +33,8 @@ extension CommandSpec {
             if waitpid(pid, &end, WNOHANG) == pid {
                 let text = (try? Files.readText(log))?.split(separator: "\n").last.map(String.init)
                 let status = end & 0x7f == 0 ? end >> 8 & 0xff : 1
-                invocation.console.error("the agent did not start: \(text?.removingPrefix("orch-agent: ") ?? "\(log) may tell why")")
+                invocation.console.error(
+                    "the agent did not start: \(text?.removingPrefix("orch-agent: ") ?? "\(log) may tell why")")
                 return status == 0 ? 1 : status
             }
             guard ContinuousClock.now < deadline else {
@@ -46,7 +49,10 @@ extension CommandSpec {
         do throws(SystemError) {
             try Files.makeFolder(data, mode: 0o711)
         } catch {
-            throw OrchError(.notAllowed, "the data directory \(data) cannot be made (\(error.reason)): choose another with --data-dir", cause: error)
+            throw OrchError(
+                .notAllowed,
+                "the data directory \(data) cannot be made (\(error.reason)): choose another with --data-dir",
+                cause: error)
         }
         let program = Files.sibling("orch-agent")
         var launch = ProgramLaunch(
@@ -63,5 +69,7 @@ extension CommandSpec {
 }
 
 extension String {
-    fileprivate func removingPrefix(_ prefix: String) -> String { hasPrefix(prefix) ? String(dropFirst(prefix.count)) : self }
+    fileprivate func removingPrefix(_ prefix: String) -> String {
+        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : self
+    }
 }

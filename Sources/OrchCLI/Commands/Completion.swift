@@ -4,13 +4,15 @@ import OrchModel
 extension CommandSpec {
     static let completion = CommandSpec(
         name: "completion", summary: "Print completions for a shell",
-        discussion: "The names of modules, instances and topics are asked of the agent; when it is down there are none.",
+        discussion:
+            "The names of modules, instances and topics are asked of the agent; when it is down there are none.",
         operands: [OperandSpec("SHELL", "bash, zsh or fish.")],
         examples: ["source <(orch completion bash)", "orch completion fish > ~/.config/fish/completions/orch.fish"]
     ) { invocation in
         let shell = invocation.operands[0]
         guard let script = CompletionScripts.script(for: shell) else {
-            throw OrchError(.invalidRequest, "there are completions for bash, zsh and fish, not for \(shell.quotedOneLine)")
+            throw OrchError(
+                .invalidRequest, "there are completions for bash, zsh and fish, not for \(shell.quotedOneLine)")
         }
         try invocation.console.print(script)
         return 0
@@ -19,7 +21,8 @@ extension CommandSpec {
     /// What the scripts call: the candidates for the last of the words, one a line. Never an error, never a word to standard error.
     static let complete = CommandSpec(
         name: "__complete", summary: "Print completions for a command line",
-        operands: [OperandSpec("WORD", optional: true, repeats: true, "The words so far, the last one unfinished.")], isHidden: true,
+        operands: [OperandSpec("WORD", optional: true, repeats: true, "The words so far, the last one unfinished.")],
+        isHidden: true,
         passesThrough: true
     ) { invocation in
         let engine = CompletionEngine(commands: CommandTable.all)
@@ -38,13 +41,19 @@ private enum LiveCandidates {
     static func list(_ names: LiveNames, _ client: AgentClient) async -> [String] {
         do throws(OrchError) {
             switch names {
-            case .modules: return try await client.call("GET", "/v1/modules", timeout: patience, as: [ModuleView].self).map(\.name.rawValue)
+            case .modules:
+                return try await client.call("GET", "/v1/modules", timeout: patience, as: [ModuleView].self).map(
+                    \.name.rawValue)
             case .instances:
-                return try await client.call("GET", "/v1/instances", timeout: patience, as: [InstanceView].self).flatMap { [$0.id.rawValue, $0.module.rawValue] }
-                    .uniqued
-            case .topics: return try await client.call("GET", "/v1/topics", timeout: patience, as: [TopicView].self).map(\.name.rawValue)
+                return try await client.call("GET", "/v1/instances", timeout: patience, as: [InstanceView].self).flatMap
+                { [$0.id.rawValue, $0.module.rawValue] }
+                .uniqued
+            case .topics:
+                return try await client.call("GET", "/v1/topics", timeout: patience, as: [TopicView].self).map(
+                    \.name.rawValue)
             case .deployments:
-                return try await client.call("GET", "/v1/deployments", timeout: patience, as: [DeploymentView].self).map(\.id.rawValue)
+                return try await client.call("GET", "/v1/deployments", timeout: patience, as: [DeploymentView].self)
+                    .map(\.id.rawValue)
             }
         } catch {
             return []

@@ -17,7 +17,8 @@ extension CommandSpec {
             rows.append(Setting(name: option.name, value: value, source: found.source.description))
         }
         let columns: [Column<Setting>] = [
-            Column("NAME") { $0.name }, Column("VALUE") { $0.value.isEmpty ? "-" : $0.value }, Column("SOURCE") { $0.source },
+            Column("NAME") { $0.name }, Column("VALUE") { $0.value.isEmpty ? "-" : $0.value },
+            Column("SOURCE") { $0.source },
         ]
         try invocation.console.list(rows, columns, name: { $0.name }, empty: "")
         return 0

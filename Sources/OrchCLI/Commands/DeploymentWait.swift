@@ -13,7 +13,9 @@ enum DeploymentWait {
     ]
 
     /// Prints the id or waits, as the options say.
-    static func conclude(_ deployment: DeploymentView, _ client: AgentClient, _ invocation: Invocation) async throws -> Int32 {
+    static func conclude(_ deployment: DeploymentView, _ client: AgentClient, _ invocation: Invocation) async throws
+        -> Int32
+    {
         if try invocation.flag("detach") {
             try invocation.console.show(deployment, name: deployment.id.rawValue) { [deployment.id.rawValue] }
             return 0
@@ -48,7 +50,10 @@ enum DeploymentWait {
             }
             group.addTask {
                 try await Task.sleep(for: timeout.duration)
-                throw OrchError(.timedOut, "\(deployment.kind.rawValue) of \(deployment.module) is not done after \(timeout); it goes on: 'orch wait \(deployment.id)'")
+                throw OrchError(
+                    .timedOut,
+                    "\(deployment.kind.rawValue) of \(deployment.module) is not done after \(timeout); it goes on: 'orch wait \(deployment.id)'"
+                )
             }
             defer {
                 group.cancelAll()
@@ -68,7 +73,9 @@ enum DeploymentWait {
         if let after { query.append(("after", String(after))) }
         var last = after
         try await client.stream("/v1/events", query: query) { message in
-            guard message.kind == "event", let event = try? JSONDecoder().decode(Event.self, from: Data(message.data.utf8)) else { return true }
+            guard message.kind == "event",
+                let event = try? JSONDecoder().decode(Event.self, from: Data(message.data.utf8))
+            else { return true }
             last = event.sequence
             guard event.deployment == deployment.id else { return true }
             progress.show(event)
@@ -79,11 +86,14 @@ enum DeploymentWait {
     }
 
     /// Ctrl-C ends the waiting and nothing else.
-    private static func detachOnInterrupt(_ deployment: DeploymentView, _ console: Console) -> any DispatchSourceSignal {
+    private static func detachOnInterrupt(_ deployment: DeploymentView, _ console: Console) -> any DispatchSourceSignal
+    {
         signal(SIGINT, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
         source.setEventHandler {
-            StandardStream.error.write("\nno longer waiting; \(deployment.kind.rawValue) of \(deployment.module) goes on: 'orch wait \(deployment.id)'\n")
+            StandardStream.error.write(
+                "\nno longer waiting; \(deployment.kind.rawValue) of \(deployment.module) goes on: 'orch wait \(deployment.id)'\n"
+            )
             exit(130)
         }
         source.resume()
@@ -93,10 +103,14 @@ enum DeploymentWait {
     /// - Returns: 0, or 8 and 9 as the outcome of a failed deployment demands.
     static func report(_ deployment: DeploymentView, _ console: Console) throws -> Int32 {
         let subject = "\(deployment.kind.rawValue) of \(deployment.module)"
-        if console.format != .table, console.format != .wide { try console.show(deployment, name: deployment.id.rawValue) { [] } }
+        if console.format != .table, console.format != .wide {
+            try console.show(deployment, name: deployment.id.rawValue) { [] }
+        }
         switch deployment.state {
         case .succeeded:
-            console.note("\(subject) \(console.styled("done", .green, on: .error))\(deployment.reason.isEmpty ? "" : ": \(deployment.reason)")")
+            console.note(
+                "\(subject) \(console.styled("done", .green, on: .error))\(deployment.reason.isEmpty ? "" : ": \(deployment.reason)")"
+            )
             return 0
         case .rolledBack: console.error("\(subject) failed, rolled back, the old version serves: \(deployment.reason)")
         case .failed: console.error("\(subject) failed: \(deployment.reason)")

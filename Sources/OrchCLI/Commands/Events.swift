@@ -13,7 +13,9 @@ extension CommandSpec {
         examples: ["orch events -f", "orch events shop -n 5 -o jsonl"]
     ) { invocation in
         var query = [("limit", try invocation.text("tail") ?? "50")]
-        if let module = invocation.operands.first { query.append(("module", try ModuleName(checking: module).rawValue)) }
+        if let module = invocation.operands.first {
+            query.append(("module", try ModuleName(checking: module).rawValue))
+        }
         if try invocation.flag("follow") { query.append(("follow", "true")) }
         let console = invocation.console
         try await invocation.client().stream("/v1/events", query: query) { message in

@@ -11,8 +11,12 @@ extension CommandSpec {
             return 0
         }
         guard let command = CommandTable.all.first(where: { $0.name == name || $0.aliases.contains(name) }) else {
-            let hint = nearest(to: name, in: CommandTable.all.filter { !$0.isHidden }.map(\.name)).map { "did you mean '\($0)'?" }
-            throw OrchError(.invalidRequest, "there is no command \(name.quotedOneLine): \(hint ?? "'orch help' lists the commands")")
+            let hint = nearest(to: name, in: CommandTable.all.filter { !$0.isHidden }.map(\.name)).map {
+                "did you mean '\($0)'?"
+            }
+            throw OrchError(
+                .invalidRequest,
+                "there is no command \(name.quotedOneLine): \(hint ?? "'orch help' lists the commands")")
         }
         try invocation.console.print(HelpText.page(command))
         return 0

@@ -24,7 +24,9 @@ extension CommandSpec {
                 return try await client.call("GET", "/v1/services/\(name)")
             } catch {
                 guard error.code == .notFound else { throw error }
-                throw OrchError(.notFound, "there is no service and no instance \(name): 'orch services' and 'orch instances' list them")
+                throw OrchError(
+                    .notFound,
+                    "there is no service and no instance \(name): 'orch services' and 'orch instances' list them")
             }
         }
     }

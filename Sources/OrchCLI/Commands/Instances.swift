@@ -6,7 +6,10 @@ extension CommandSpec {
     static let instances = CommandSpec(
         name: "instances", aliases: ["ps"], summary: "List instances",
         operands: [OperandSpec("SERVICE", optional: true, names: .modules, "Only those of this service.")],
-        options: [OptionSpec("state", nil, .choice(InstanceState.allCases.map(\.rawValue)), "STATE", "Only those in this state.")],
+        options: [
+            OptionSpec(
+                "state", nil, .choice(InstanceState.allCases.map(\.rawValue)), "STATE", "Only those in this state.")
+        ],
         examples: ["orch instances", "orch ps shop -o wide", "orch ps -o name --state failed"]
     ) { invocation in
         let query = try invocation.operands.first.map { [("module", try ModuleName(checking: $0).rawValue)] } ?? []
@@ -19,7 +22,10 @@ extension CommandSpec {
             Column("VERSION") { $0.version },
             Column("STATE", style: { $0.state.style }) { $0.state.rawValue },
             Column("PID") { $0.pid.map { String($0) } ?? "-" },
-            Column("PORTS") { $0.ports.isEmpty ? "-" : $0.ports.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }.joined(separator: ",") },
+            Column("PORTS") {
+                $0.ports.isEmpty
+                    ? "-" : $0.ports.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }.joined(separator: ",")
+            },
             Column("RESTARTS") { String($0.restarts) },
             Column("SINCE") { (now - $0.since).short },
             Column("REVISION", wide: true) { String($0.revision) },
@@ -29,7 +35,8 @@ extension CommandSpec {
             Column("LAST EXIT", wide: true) { $0.exit?.description ?? "-" },
             Column("REASON") { $0.reason },
         ]
-        try invocation.console.list(rows, columns, name: { $0.id.rawValue }, empty: "no instances: 'orch deploy' makes some")
+        try invocation.console.list(
+            rows, columns, name: { $0.id.rawValue }, empty: "no instances: 'orch deploy' makes some")
         return 0
     }
 }

@@ -8,12 +8,18 @@ extension CommandSpec {
         name: "logs", summary: "Show log lines, those of instances that are gone included",
         discussion:
             "Without a selection the logs of all services are shown. Lines of several instances are put in order of time. With -o jsonl each line is a JSON object.",
-        operands: [OperandSpec("NAME", optional: true, repeats: true, names: .modules, "Service or instance, as --module and --instance.")],
+        operands: [
+            OperandSpec(
+                "NAME", optional: true, repeats: true, names: .modules,
+                "Service or instance, as --module and --instance.")
+        ],
         options: [
             OptionSpec("topic", nil, .text, "TOPIC", repeats: true, names: .topics, "Lines of this topic."),
             OptionSpec("module", "m", .text, "MODULE", repeats: true, names: .modules, "Lines of this module."),
             OptionSpec("instance", "i", .text, "ID", repeats: true, names: .instances, "Lines of this instance."),
-            OptionSpec("tail", "n", .integer(0...10_000_000), "COUNT", "Only the last so many lines; 100 when following, otherwise all."),
+            OptionSpec(
+                "tail", "n", .integer(0...10_000_000), "COUNT",
+                "Only the last so many lines; 100 when following, otherwise all."),
             OptionSpec("since", nil, .time, "TIME", "Lines from this time on: RFC 3339, or a span back as in 10m."),
             OptionSpec("until", nil, .time, "TIME", "Lines up to this time."),
             OptionSpec("follow", "f", "Go on with lines as they come."),
@@ -23,7 +29,10 @@ extension CommandSpec {
                 "Lines of at least this level; those without one count as info."),
             OptionSpec("timestamps", "T", "Begin each line with its time."),
         ],
-        examples: ["orch logs --topic Request_Manager", "orch logs shop -f --level warning", "orch logs -i shop-k3v9qd --since 10m -o jsonl"]
+        examples: [
+            "orch logs --topic Request_Manager", "orch logs shop -f --level warning",
+            "orch logs -i shop-k3v9qd --since 10m -o jsonl",
+        ]
     ) { invocation in
         let client = try invocation.client()
         var query = try await LogSelection.query(invocation, client)
@@ -57,8 +66,12 @@ private enum LogSelection {
     static func query(_ invocation: Invocation, _ client: AgentClient) async throws -> [(String, String)] {
         var query: [(String, String)] = []
         for topic in try invocation.values("topic") { query.append(("topic", try TopicName(checking: topic).rawValue)) }
-        for module in try invocation.values("module") { query.append(("module", try ModuleName(checking: module).rawValue)) }
-        for instance in try invocation.values("instance") { query.append(("instance", try InstanceID(checking: instance).rawValue)) }
+        for module in try invocation.values("module") {
+            query.append(("module", try ModuleName(checking: module).rawValue))
+        }
+        for instance in try invocation.values("instance") {
+            query.append(("instance", try InstanceID(checking: instance).rawValue))
+        }
         if !invocation.operands.isEmpty {
             let modules = Set(try await client.call("GET", "/v1/services", as: [ServiceView].self).map(\.name.rawValue))
             for operand in invocation.operands {
@@ -72,7 +85,9 @@ private enum LogSelection {
         } else if follows, try invocation.time("since") == nil {
             query.append(("tail", "100"))
         }
-        for name in ["since", "until"] { if let time = try invocation.time(name) { query.append((name, time.description)) } }
+        for name in ["since", "until"] {
+            if let time = try invocation.time(name) { query.append((name, time.description)) }
+        }
         for name in ["grep", "level"] { if let text = try invocation.text(name) { query.append((name, text)) } }
         if follows { query.append(("follow", "true")) }
         return query

@@ -7,7 +7,9 @@ extension CommandSpec {
         operands: [OperandSpec("PAGE", "orch.1, orch-agent.8, orch-module.5 or module.schema.json.")], isHidden: true
     ) { invocation in
         let page = invocation.operands[0]
-        guard let text = try ManualPages.page(page) else { throw OrchError(.notFound, "there is no page \(page.quotedOneLine)") }
+        guard let text = try ManualPages.page(page) else {
+            throw OrchError(.notFound, "there is no page \(page.quotedOneLine)")
+        }
         try invocation.console.print(text)
         return 0
     }

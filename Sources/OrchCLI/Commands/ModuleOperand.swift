@@ -5,7 +5,9 @@ import OrchSystem
 enum ModuleOperand {
     static let options: [OptionSpec] = [
         OptionSpec("replicas", "r", .integer(0...1000), "COUNT", "Number of instances, instead of the file's."),
-        OptionSpec("env", "e", .text, "NAME=VALUE", repeats: true, "Environment variable; several times. NAME alone takes it from here."),
+        OptionSpec(
+            "env", "e", .text, "NAME=VALUE", repeats: true,
+            "Environment variable; several times. NAME alone takes it from here."),
     ]
 
     static func request(_ invocation: Invocation) throws(OrchError) -> DeployRequest {
@@ -24,7 +26,9 @@ enum ModuleOperand {
     static func modulePath(_ operand: String, _ invocation: Invocation) throws(OrchError) -> String {
         var path = invocation.absolute(operand)
         if Files.isFolder(path) { path += path.hasSuffix("/") ? "module.yaml" : "/module.yaml" }
-        guard let canonical = Files.canonical(path) else { throw OrchError(.notFound, "there is no file \(path.quotedOneLine)") }
+        guard let canonical = Files.canonical(path) else {
+            throw OrchError(.notFound, "there is no file \(path.quotedOneLine)")
+        }
         return canonical
     }
 
@@ -35,14 +39,17 @@ enum ModuleOperand {
     }
 
     static func isPath(_ operand: String) -> Bool {
-        operand.contains("/") || operand == "." || operand == ".." || operand.hasSuffix(".yaml") || operand.hasSuffix(".yml")
+        operand.contains("/") || operand == "." || operand == ".." || operand.hasSuffix(".yaml")
+            || operand.hasSuffix(".yml")
     }
 
     private static func variables(_ invocation: Invocation) throws(OrchError) -> [String: String]? {
         var variables: [String: String] = [:]
         for text in try invocation.values("env") {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard !parts[0].isEmpty else { throw OrchError(.invalidRequest, "--env must be NAME=VALUE, not \(text.quotedOneLine)") }
+            guard !parts[0].isEmpty else {
+                throw OrchError(.invalidRequest, "--env must be NAME=VALUE, not \(text.quotedOneLine)")
+            }
             guard let value = parts.count == 2 ? parts[1] : invocation.environment[parts[0]] else {
                 throw OrchError(.invalidRequest, "--env \(parts[0]): the variable is not set here; write NAME=VALUE")
             }

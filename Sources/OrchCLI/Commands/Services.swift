@@ -3,7 +3,8 @@ import OrchModel
 
 extension CommandSpec {
     static let services = CommandSpec(
-        name: "services", summary: "List services with their state and addresses", examples: ["orch services", "orch services -o json"]
+        name: "services", summary: "List services with their state and addresses",
+        examples: ["orch services", "orch services -o json"]
     ) { invocation in
         let rows: [ServiceView] = try await invocation.client().call("GET", "/v1/services")
         let columns: [Column<ServiceView>] = [
@@ -16,7 +17,8 @@ extension CommandSpec {
             Column("REVISION", wide: true) { String($0.revision) },
             Column("DEPLOYMENT", wide: true) { $0.deployment?.rawValue ?? "-" },
         ]
-        try invocation.console.list(rows, columns, name: { $0.name.rawValue }, empty: "no services: 'orch deploy' makes some")
+        try invocation.console.list(
+            rows, columns, name: { $0.name.rawValue }, empty: "no services: 'orch deploy' makes some")
         return 0
     }
 }

@@ -19,11 +19,14 @@ extension CommandSpec {
             _ = try await client.call("POST", "/v1/stop-instances", timeout: timeout, as: [String: String].self)
         }
         guard kill(status.pid, SIGTERM) == 0 else {
-            throw OrchError(.notAllowed, "the agent (pid \(status.pid)) cannot be signalled: \(SystemError.reason(errno))")
+            throw OrchError(
+                .notAllowed, "the agent (pid \(status.pid)) cannot be signalled: \(SystemError.reason(errno))")
         }
         let deadline = ContinuousClock.now + timeout.duration
         while kill(status.pid, 0) == 0, !isZombie(status.pid) {
-            guard ContinuousClock.now < deadline else { throw OrchError(.timedOut, "the agent still runs after \(timeout)") }
+            guard ContinuousClock.now < deadline else {
+                throw OrchError(.timedOut, "the agent still runs after \(timeout)")
+            }
             try await Task.sleep(for: .milliseconds(10))
         }
         invocation.console.note("the agent has ended")

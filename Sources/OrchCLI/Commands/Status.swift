@@ -4,7 +4,8 @@ import OrchSystem
 
 extension CommandSpec {
     static let status = CommandSpec(
-        name: "status", summary: "Show the agent, its broker and its counts", examples: ["orch status", "orch status -o json"]
+        name: "status", summary: "Show the agent, its broker and its counts",
+        examples: ["orch status", "orch status -o json"]
     ) { invocation in
         let status: AgentStatus = try await invocation.client().call("GET", "/v1/status")
         let console = invocation.console

@@ -22,8 +22,11 @@ extension CommandSpec {
             return try await client.call("GET", "/v1/deployments/\(id)")
         } catch {
             guard error.code == .notFound else { throw error }
-            let latest: [DeploymentView] = try await client.call("GET", "/v1/deployments", query: [("module", id.rawValue), ("limit", "1")])
-            guard let deployment = latest.first else { throw OrchError(.notFound, "there is no deployment and no service \(id)") }
+            let latest: [DeploymentView] = try await client.call(
+                "GET", "/v1/deployments", query: [("module", id.rawValue), ("limit", "1")])
+            guard let deployment = latest.first else {
+                throw OrchError(.notFound, "there is no deployment and no service \(id)")
+            }
             return deployment
         }
     }

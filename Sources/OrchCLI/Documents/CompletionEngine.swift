@@ -11,15 +11,20 @@ struct CompletionEngine: Sendable {
             let names = commands.filter { !$0.isHidden }.flatMap { [$0.name] + $0.aliases }
             return (current.hasPrefix("-") ? optionWords(GlobalOptions.all) : names, nil)
         }
-        guard let command = commands.first(where: { $0.name == finished[index] || $0.aliases.contains(finished[index]) }) else { return ([], nil) }
-        if let previous = finished.last, finished.count > index + 1, let option = option(previous, of: command), !option.isFlag {
+        guard
+            let command = commands.first(where: { $0.name == finished[index] || $0.aliases.contains(finished[index]) })
+        else { return ([], nil) }
+        if let previous = finished.last, finished.count > index + 1, let option = option(previous, of: command),
+            !option.isFlag
+        {
             return (choices(of: option), option.names)
         }
         if current.hasPrefix("-") { return (optionWords(command.allOptions), nil) }
         if command.name == "completion" { return (["bash", "zsh", "fish"], nil) }
         if command.name == "help" { return (commands.filter { !$0.isHidden }.map(\.name), nil) }
         let given = operandCount(Array(finished[(index + 1)...]), command)
-        let operand = given < command.operands.count ? command.operands[given] : command.operands.last { $0.isRepeatable }
+        let operand =
+            given < command.operands.count ? command.operands[given] : command.operands.last { $0.isRepeatable }
         return ([], operand?.names)
     }
 
@@ -27,7 +32,9 @@ struct CompletionEngine: Sendable {
         var index = 0
         while index < words.count {
             guard words[index].hasPrefix("-") else { return index }
-            let takesValue = GlobalOptions.all.contains { !$0.isFlag && (words[index] == "--\($0.name)" || words[index] == $0.short.map { "-\($0)" }) }
+            let takesValue = GlobalOptions.all.contains {
+                !$0.isFlag && (words[index] == "--\($0.name)" || words[index] == $0.short.map { "-\($0)" })
+            }
             index += takesValue ? 2 : 1
         }
         return nil

@@ -20,8 +20,11 @@ package enum ManualPages {
     private static var orch: String {
         var lines = head("ORCH", 1, "orch", "run programs as services")
         lines += [".Sh SYNOPSIS", ".Nm", ".Ar command", ".Op Ar options", ".Op Ar operands", ".Sh DESCRIPTION"]
-        lines += [".Nm", "deploys, supervises and balances programs, and streams their logs through Kafka topics.",
-            "It talks over HTTP to an agent, see", ".Xr orch-agent 8 ,", "and reads module files, see", ".Xr orch-module 5 ."]
+        lines += [
+            ".Nm", "deploys, supervises and balances programs, and streams their logs through Kafka topics.",
+            "It talks over HTTP to an agent, see", ".Xr orch-agent 8 ,", "and reads module files, see",
+            ".Xr orch-module 5 .",
+        ]
         lines += [".Sh COMMANDS", ".Bl -tag -width Ds"]
         for command in CommandTable.all where !command.isHidden {
             lines.append(".It Nm \(command.name)\(command.operands.map { " Ar " + escaped($0.metavar) }.joined())")
@@ -36,12 +39,17 @@ package enum ManualPages {
         }
         lines += [".El", ".Sh OPTIONS", "Every command takes these:", ".Bl -tag -width Ds"]
         lines += GlobalOptions.all.flatMap(option)
-        lines += [".El", ".Sh ENVIRONMENT", "Every option can be set by a variable:", ".Ev ORCH_", "and the option's name in capitals, with",
-            ".Ql _", "for", ".Ql - .", ".Ev ORCH_TOKEN", "holds the token for", ".Fl -host .", "An option wins over its variable, that over the project's file",
-            ".Pa .orch ,", "and that over the user's file", ".Pa ~/.config/orch/config ."]
+        lines += [
+            ".El", ".Sh ENVIRONMENT", "Every option can be set by a variable:", ".Ev ORCH_",
+            "and the option's name in capitals, with",
+            ".Ql _", "for", ".Ql - .", ".Ev ORCH_TOKEN", "holds the token for", ".Fl -host .",
+            "An option wins over its variable, that over the project's file",
+            ".Pa .orch ,", "and that over the user's file", ".Pa ~/.config/orch/config .",
+        ]
         lines += [".Sh EXIT STATUS", ".Bl -tag -width Ds"]
         let statuses = [
-            "done", "the operation failed", "usage", "not found", "agent not reachable", "not allowed", "conflict: somebody changed it first", "timed out",
+            "done", "the operation failed", "usage", "not found", "agent not reachable", "not allowed",
+            "conflict: somebody changed it first", "timed out",
             "deploy failed, rolled back, the old version serves", "deploy failed, the service is down or degraded",
         ]
         for (number, text) in statuses.enumerated() { lines += [".It \(number)", sentence(text)] }
@@ -56,30 +64,46 @@ package enum ManualPages {
         lines += [".Sh SYNOPSIS", ".Nm", ".Op Ar options", ".Sh DESCRIPTION"]
         lines += sentences(
             "The agent deploys modules, supervises their instances and streams their logs. It is started by orch agent in the foreground or by orch bootstrap in the background. "
-                + "Instances run below a process of their own, orch-shim, and go on when the agent ends or is killed; the next agent takes them over.")
+                + "Instances run below a process of their own, orch-shim, and go on when the agent ends or is killed; the next agent takes them over."
+        )
         lines += [".Pp", "The options are:", ".Bl -tag -width Ds"]
-        lines += (GlobalOptions.all.filter { ["data-dir", "socket", "help"].contains($0.name) } + AgentOptions.all).flatMap(option)
+        lines += (GlobalOptions.all.filter { ["data-dir", "socket", "help"].contains($0.name) } + AgentOptions.all)
+            .flatMap(option)
         lines += [".El", ".Sh FILES", ".Bl -tag -width Ds"]
         let files = [
-            ("orch.db", "The truth: services, instances, deployments, events and requests."), ("orch.sock", "The socket of the API."),
-            ("token", "The token of the API's port on loopback."), ("instances", "A folder for each instance: socket, exit status, log and configuration."),
+            ("orch.db", "The truth: services, instances, deployments, events and requests."),
+            ("orch.sock", "The socket of the API."),
+            ("token", "The token of the API's port on loopback."),
+            ("instances", "A folder for each instance: socket, exit status, log and configuration."),
             ("broker", "The log of the embedded Kafka broker."), ("LoggingModule", "Each topic as a text file."),
             ("Runtime, Repository, Loadbalancer", "JSON documents for people and scripts, replaced after each change."),
         ]
         for (name, text) in files { lines += [".It Pa \(name)", escaped(text)] }
-        lines += [".El", ".Sh SIGNALS", "SIGTERM and SIGINT end the agent.", ".Sh SEE ALSO", ".Xr orch 1 ,", ".Xr orch-module 5"]
+        lines += [
+            ".El", ".Sh SIGNALS", "SIGTERM and SIGINT end the agent.", ".Sh SEE ALSO", ".Xr orch 1 ,",
+            ".Xr orch-module 5",
+        ]
         return lines.joined(separator: "\n")
     }
 
     private static var module: String {
         var lines = head("ORCH-MODULE", 5, "orch-module", "module file of orch")
         lines += [".Sh DESCRIPTION"]
-        lines += sentences("A module file is YAML and is called module.yaml. It tells what to run and how to keep it running. Unknown keys and wrong values are refused with their place.")
+        lines += sentences(
+            "A module file is YAML and is called module.yaml. It tells what to run and how to keep it running. Unknown keys and wrong values are refused with their place."
+        )
         lines += [".Bl -tag -width Ds"] + keys(ModuleSchema.keys, prefix: "")
-        lines += [".El", ".Sh ENVIRONMENT", "An instance gets", ".Ev PORT ,", ".Ev ORCH_MODULE_NAME ,", ".Ev ORCH_MODULE_VERSION ,", ".Ev ORCH_INSTANCE_ID ,",
-            ".Ev ORCH_INSTANCE_ORDINAL ,", ".Ev ORCH_CONFIG_DIR ,", ".Ev ORCH_MODULE_DIR ,", ".Ev ORCH_DATA_DIR ,", ".Ev ORCH_SOCKET", "and", ".Ev ORCH_BROKERS ."]
-        lines += [".Sh EXAMPLES", ".Bd -literal -offset indent", "name: site", "command: python3 -m http.server ${PORT}", "ports:", "  - name: http",
-            "health:", "  type: http", ".Ed", ".Sh SEE ALSO", ".Xr orch 1 ,", ".Xr orch-agent 8"]
+        lines += [
+            ".El", ".Sh ENVIRONMENT", "An instance gets", ".Ev PORT ,", ".Ev ORCH_MODULE_NAME ,",
+            ".Ev ORCH_MODULE_VERSION ,", ".Ev ORCH_INSTANCE_ID ,",
+            ".Ev ORCH_INSTANCE_ORDINAL ,", ".Ev ORCH_CONFIG_DIR ,", ".Ev ORCH_MODULE_DIR ,", ".Ev ORCH_DATA_DIR ,",
+            ".Ev ORCH_SOCKET", "and", ".Ev ORCH_BROKERS .",
+        ]
+        lines += [
+            ".Sh EXAMPLES", ".Bd -literal -offset indent", "name: site", "command: python3 -m http.server ${PORT}",
+            "ports:", "  - name: http",
+            "health:", "  type: http", ".Ed", ".Sh SEE ALSO", ".Xr orch 1 ,", ".Xr orch-agent 8",
+        ]
         return lines.joined(separator: "\n")
     }
 

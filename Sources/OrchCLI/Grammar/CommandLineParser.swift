@@ -83,7 +83,9 @@ struct CommandLineParser: Sendable {
         return parsed
     }
 
-    private func parseLong(_ text: String, _ rest: inout ArraySlice<String>, _ parsed: inout ParsedCommand) throws(OrchError) {
+    private func parseLong(_ text: String, _ rest: inout ArraySlice<String>, _ parsed: inout ParsedCommand)
+        throws(OrchError)
+    {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let name = parts[0]
         let options = parsed.command.allOptions
@@ -93,23 +95,29 @@ struct CommandLineParser: Sendable {
             } else {
                 try add(parts.count == 2 ? parts[1] : value(of: option, from: &rest), to: option, &parsed)
             }
-        } else if name.hasPrefix("no-"), parts.count == 1, let option = options.first(where: { $0.name == name.dropFirst(3) && $0.isFlag }) {
+        } else if name.hasPrefix("no-"), parts.count == 1,
+            let option = options.first(where: { $0.name == name.dropFirst(3) && $0.isFlag })
+        {
             try add("false", to: option, &parsed)
         } else {
             let hint = nearest(to: name, in: options.map(\.name)).map { "did you mean '--\($0)'?" }
             throw OrchError(
                 .invalidRequest,
-                "there is no option \("--\(name)".quotedOneLine): \(hint ?? "'orch \(parsed.command.name) --help' lists them")")
+                "there is no option \("--\(name)".quotedOneLine): \(hint ?? "'orch \(parsed.command.name) --help' lists them")"
+            )
         }
     }
 
     /// `-abc` are flags, the last of which may take a value: the rest of the word, or the next one.
-    private func parseShort(_ text: String, _ rest: inout ArraySlice<String>, _ parsed: inout ParsedCommand) throws(OrchError) {
+    private func parseShort(_ text: String, _ rest: inout ArraySlice<String>, _ parsed: inout ParsedCommand)
+        throws(OrchError)
+    {
         var letters = text[...]
         while let letter = letters.popFirst() {
             guard let option = parsed.command.allOptions.first(where: { $0.short == letter }) else {
                 throw OrchError(
-                    .invalidRequest, "there is no option \("-\(letter)".quotedOneLine): 'orch \(parsed.command.name) --help' lists them")
+                    .invalidRequest,
+                    "there is no option \("-\(letter)".quotedOneLine): 'orch \(parsed.command.name) --help' lists them")
             }
             if option.isFlag {
                 try add("true", to: option, &parsed)
@@ -123,16 +131,22 @@ struct CommandLineParser: Sendable {
 
     private func value(of option: OptionSpec, from rest: inout ArraySlice<String>) throws(OrchError) -> String {
         guard let value = rest.popFirst() else {
-            throw OrchError(.invalidRequest, "the option --\(option.name) needs a value: --\(option.name) \(option.metavar)")
+            throw OrchError(
+                .invalidRequest, "the option --\(option.name) needs a value: --\(option.name) \(option.metavar)")
         }
         return value
     }
 
     private func add(_ value: String, to option: OptionSpec, _ parsed: inout ParsedCommand) throws(OrchError) {
         if let complaint = option.complaint(about: value) {
-            throw OrchError(.invalidRequest, "--\(option.name) \(complaint), not \(String(value.prefix(80)).quotedOneLine)")
+            throw OrchError(
+                .invalidRequest, "--\(option.name) \(complaint), not \(String(value.prefix(80)).quotedOneLine)")
         }
-        if option.isRepeatable { parsed.values[option.name, default: []].append(value) } else { parsed.values[option.name] = [value] }
+        if option.isRepeatable {
+            parsed.values[option.name, default: []].append(value)
+        } else {
+            parsed.values[option.name] = [value]
+        }
     }
 
     private func checkOperands(_ parsed: ParsedCommand) throws(OrchError) {
@@ -142,7 +156,10 @@ struct CommandLineParser: Sendable {
             throw OrchError(.invalidRequest, "\(needed[parsed.operands.count].metavar) is missing: \(command.synopsis)")
         }
         if parsed.operands.count > command.operands.count, !(command.operands.last?.isRepeatable ?? false) {
-            throw OrchError(.invalidRequest, "\(String(parsed.operands[command.operands.count].prefix(80)).quotedOneLine) is one word too many: \(command.synopsis)")
+            throw OrchError(
+                .invalidRequest,
+                "\(String(parsed.operands[command.operands.count].prefix(80)).quotedOneLine) is one word too many: \(command.synopsis)"
+            )
         }
     }
 }

@@ -44,7 +44,9 @@ struct Invocation: Sendable {
             if let given = try text("data-dir") { return absolute(given) }
             if geteuid() == 0 { return "/var/lib/orch" }
             if let state = environment["XDG_STATE_HOME"] { return "\(state)/orch" }
-            guard let home = environment["HOME"] else { throw OrchError(.invalidRequest, "HOME is not set: give --data-dir") }
+            guard let home = environment["HOME"] else {
+                throw OrchError(.invalidRequest, "HOME is not set: give --data-dir")
+            }
             return "\(home)/.local/state/orch"
         }
     }

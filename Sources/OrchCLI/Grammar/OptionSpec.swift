@@ -66,11 +66,16 @@ struct OptionSpec: Sendable {
         case .flag: (fits, expected) = (["true", "false"].contains(value), "true or false")
         case .text, .file, .folder: return nil
         case .integer(let range):
-            (fits, expected) = (Int(value).map(range.contains) ?? false, "a whole number from \(range.lowerBound) to \(range.upperBound)")
+            (fits, expected) = (
+                Int(value).map(range.contains) ?? false,
+                "a whole number from \(range.lowerBound) to \(range.upperBound)"
+            )
         case .duration: (fits, expected) = (TimeSpan(value) != nil, "a duration, as in 1m30s")
         case .size: (fits, expected) = (ByteSize(value) != nil, "a size, as in 64K")
         case .time:
-            (fits, expected) = (Timestamp(rfc3339: value) != nil || TimeSpan(value) != nil, "a time, as in 2026-01-31T08:00:00Z or 10m")
+            (fits, expected) = (
+                Timestamp(rfc3339: value) != nil || TimeSpan(value) != nil, "a time, as in 2026-01-31T08:00:00Z or 10m"
+            )
         case .choice(let words):
             let hint = nearest(to: value, in: words).map { "; did you mean \($0)?" } ?? ""
             (fits, expected) = (words.contains(value), "one of \(words.joined(separator: ", "))\(hint)")

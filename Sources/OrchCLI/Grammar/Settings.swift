@@ -4,7 +4,10 @@ import OrchSystem
 
 /// Where the value of a setting comes from.
 enum SettingSource: Sendable, Equatable, CustomStringConvertible {
-    case option, variable(String), file(String), standard
+    case option
+    case variable(String)
+    case file(String)
+    case standard
 
     var description: String {
         switch self {
@@ -28,7 +31,9 @@ struct Settings: Sendable {
     private let environment: [String: String]
     private let files: [File]
 
-    init(_ parsed: ParsedCommand, environment: [String: String], directory: String, commands: [CommandSpec]) throws(OrchError) {
+    init(_ parsed: ParsedCommand, environment: [String: String], directory: String, commands: [CommandSpec])
+        throws(OrchError)
+    {
         self.parsed = parsed
         self.environment = environment
         var files: [File] = []
@@ -51,7 +56,9 @@ struct Settings: Sendable {
             if folder == "/" || folder == "." { break }
             folder = Files.parent(of: folder)
         }
-        if let base = environment["XDG_CONFIG_HOME"] ?? environment["HOME"].map({ "\($0)/.config" }) { paths.append("\(base)/orch/config") }
+        if let base = environment["XDG_CONFIG_HOME"] ?? environment["HOME"].map({ "\($0)/.config" }) {
+            paths.append("\(base)/orch/config")
+        }
         return paths
     }
 
@@ -69,10 +76,13 @@ struct Settings: Sendable {
             }
             let key = content[..<equals].trimmed
             let value = content[content.index(after: equals)...].trimmed
-            let known = GlobalOptions.all.map(\.name) + commands.flatMap { command in command.options.map { "\(command.name).\($0.name)" } }
+            let known =
+                GlobalOptions.all.map(\.name)
+                + commands.flatMap { command in command.options.map { "\(command.name).\($0.name)" } }
             guard known.contains(key) else {
                 let hint = nearest(to: key, in: known).map { "; did you mean '\($0)'?" } ?? ""
-                throw OrchError(.invalidRequest, "\(path):\(index + 1): there is no setting \(key.quotedOneLine)\(hint)")
+                throw OrchError(
+                    .invalidRequest, "\(path):\(index + 1): there is no setting \(key.quotedOneLine)\(hint)")
             }
             values[key] = value
         }
@@ -83,12 +93,21 @@ struct Settings: Sendable {
     func lookUp(_ option: OptionSpec) throws(OrchError) -> (values: [String], source: SettingSource) {
         if let values = parsed.values[option.name] { return (values, .option) }
         if let value = environment[option.variable], !value.isEmpty {
-            if let complaint = option.complaint(about: value) { throw OrchError(.invalidRequest, "\(option.variable) \(complaint), not \(value.quotedOneLine)") }
-            return (option.isRepeatable ? value.split(separator: ",").map(String.init) : [value], .variable(option.variable))
+            if let complaint = option.complaint(about: value) {
+                throw OrchError(.invalidRequest, "\(option.variable) \(complaint), not \(value.quotedOneLine)")
+            }
+            return (
+                option.isRepeatable ? value.split(separator: ",").map(String.init) : [value], .variable(option.variable)
+            )
         }
         for file in files {
-            guard let value = file.values["\(parsed.command.name).\(option.name)"] ?? file.values[option.name] else { continue }
-            if let complaint = option.complaint(about: value) { throw OrchError(.invalidRequest, "\(file.path): '\(option.name)' \(complaint), not \(value.quotedOneLine)") }
+            guard let value = file.values["\(parsed.command.name).\(option.name)"] ?? file.values[option.name] else {
+                continue
+            }
+            if let complaint = option.complaint(about: value) {
+                throw OrchError(
+                    .invalidRequest, "\(file.path): '\(option.name)' \(complaint), not \(value.quotedOneLine)")
+            }
             return ([value], .file(file.path))
         }
         return ([], .standard)

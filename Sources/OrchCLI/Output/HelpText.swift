@@ -1,7 +1,11 @@
 /// Help for the terminal, from the table of commands.
 enum HelpText {
     static func overview(_ commands: [CommandSpec]) -> String {
-        var lines = ["Usage: orch COMMAND [options]", "", "Runs programs as services: deploys, supervises and balances them, and streams their logs.", "", "Commands:"]
+        var lines = [
+            "Usage: orch COMMAND [options]", "",
+            "Runs programs as services: deploys, supervises and balances them, and streams their logs.", "",
+            "Commands:",
+        ]
         for command in commands where !command.isHidden {
             let names = ([command.name] + command.aliases).joined(separator: ", ")
             lines.append("  \(padded(names, 18))\(command.summary)")

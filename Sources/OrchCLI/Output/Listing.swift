@@ -21,7 +21,9 @@ struct Column<Row>: Sendable {
 
 extension Console {
     /// Prints rows in the format that was asked for. Tables are as wide as their content: nothing is cut.
-    func list<Row: Encodable & Sendable>(_ rows: [Row], _ columns: [Column<Row>], name: (Row) -> String, empty: String) throws {
+    func list<Row: Encodable & Sendable>(_ rows: [Row], _ columns: [Column<Row>], name: (Row) -> String, empty: String)
+        throws
+    {
         switch format {
         case .table, .wide:
             if rows.isEmpty { note(empty) }
@@ -47,10 +49,14 @@ extension Console {
     private func printTable<Row>(_ rows: [Row], _ columns: [Column<Row>]) throws {
         guard !rows.isEmpty else { return }
         let cells = rows.map { row in columns.map { $0.value(row) } }
-        let widths = columns.indices.map { index in max(columns[index].title.count, cells.map { $0[index].count }.max() ?? 0) }
+        let widths = columns.indices.map { index in
+            max(columns[index].title.count, cells.map { $0[index].count }.max() ?? 0)
+        }
         func line(_ texts: [String], _ style: (Int) -> Style?) -> String {
             texts.indices.map { index in
-                let padding = index == texts.count - 1 ? "" : String(repeating: " ", count: widths[index] - texts[index].count + 2)
+                let padding =
+                    index == texts.count - 1
+                    ? "" : String(repeating: " ", count: widths[index] - texts[index].count + 2)
                 return styled(texts[index], style(index)) + padding
             }.joined()
         }
@@ -60,7 +66,8 @@ extension Console {
 
     static func json(_ value: some Encodable, pretty: Bool) throws -> String {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting =
+            pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 

@@ -31,7 +31,8 @@ final class ProgressDisplay: Sendable {
             let time = event.at.rfc3339(decimals: 3).dropFirst(11).dropLast()
             let subject = event.instance?.rawValue ?? event.module?.rawValue ?? ""
             let word = event.kind.split(separator: ".").last.map { String($0).replacing("_", with: " ") } ?? event.kind
-            let text = "\(console.styled(String(time), .dim, on: .error))  \(subject)  \(console.styled(word, Self.style(event.kind), on: .error))"
+            let text =
+                "\(console.styled(String(time), .dim, on: .error))  \(subject)  \(console.styled(word, Self.style(event.kind), on: .error))"
             StandardStream.error.write("\(text)\(event.message.isEmpty ? "" : "  \(event.message)")\n")
             if StandardStream.error.isTerminal {
                 StandardStream.error.write("\(title): \(state.started) started, \(state.good) healthy …")
@@ -48,7 +49,10 @@ final class ProgressDisplay: Sendable {
     }
 
     private static func style(_ kind: String) -> Console.Style? {
-        if kind.hasSuffix("failed") || kind.hasSuffix("exited") || kind.hasSuffix("unhealthy") || kind.contains("roll") { return .red }
+        if kind.hasSuffix("failed") || kind.hasSuffix("exited") || kind.hasSuffix("unhealthy") || kind.contains("roll")
+        {
+            return .red
+        }
         if kind.hasSuffix("healthy") || kind.hasSuffix("succeeded") { return .green }
         return nil
     }

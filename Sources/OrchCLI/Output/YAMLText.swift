@@ -40,8 +40,10 @@ enum YAMLText {
     /// Plain where nothing else could be meant.
     private static func scalar(_ text: String) -> String {
         let isPlain =
-            !text.isEmpty && text.utf8.allSatisfy { $0.isAlphanumeric || "-_./ ".utf8.contains($0) } && text.utf8.first!.isAlphanumeric
-            && !text.utf8.first!.isDigit && text.last != " " && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(text.lowercased())
+            !text.isEmpty && text.utf8.allSatisfy { $0.isAlphanumeric || "-_./ ".utf8.contains($0) }
+            && text.utf8.first!.isAlphanumeric
+            && !text.utf8.first!.isDigit && text.last != " "
+            && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(text.lowercased())
         if isPlain { return text }
         var quoted = "\""
         for scalar in text.unicodeScalars {

@@ -1,0 +1,34 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import OrchClient
+import OrchModel
+
+/// Does what a schedule says: asks the agent, or calls an address.
+struct AgentAction: ScheduleAction {
+    /// How long an address may take to answer.
+    private static let callTimeout = TimeAmount.seconds(30)
+
+    let agent: AgentClient
+
+    func perform(_ schedule: Schedule) async throws {
+        switch schedule.action {
+        case .http: try await call(schedule.url ?? "")
+        case .deploy:
+            let _: DeploymentView = try await agent.call(
+                "POST", "/v1/deployments", body: DeployRequest(module: schedule.module?.rawValue))
+        case .start, .stop, .restart:
+            let module = schedule.module?.rawValue ?? ""
+            let _: DeploymentView = try await agent.change("POST", "/v1/services/\(module)/\(schedule.action.rawValue)")
+        }
+    }
+
+    private func call(_ url: String) async throws {
+        var request = HTTPClientRequest(url: url)
+        request.method = .POST
+        let response = try await HTTPClient.shared.execute(request, timeout: Self.callTimeout)
+        guard (200..<300).contains(response.status.code) else {
+            throw OrchError(.failed, "\(url) answered \(response.status.code)")
+        }
+    }
+}
