@@ -108,6 +108,20 @@ let package = Package(
         program("orch-scheduler", ["Scheduler"]),
         program("orch-bench", ["OrchModel", "OrchSystem"]),
         .executableTarget(name: "orch-shim", dependencies: ["COrchSystem"], swiftSettings: embedded),
+
+        // Tests.
+        tests(of: "OrchModel"),
+        tests(of: "OrchModuleFile", ["OrchModel"]),
+        tests(of: "OrchSystem", ["OrchModel"]),
+        tests(of: "Deployer", ["OrchModel", "OrchModuleFile"]),
+        tests(of: "LogBroker", ["COrchSystem", "OrchModel", "OrchSystem", .nio]),
+        tests(of: "LoggingModule", ["OrchModel", "OrchSystem", "OrchKafka"]),
+        tests(of: "OrchCLI", ["OrchModel", "OrchSystem"]),
+        tests(of: "Scheduler", ["OrchModel", "OrchSystem"]),
+        .testTarget(name: "PackageTests", swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["OrchModel", "OrchSystem"], path: "Tests/Integration",
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -85,7 +85,7 @@ package enum LevelDetector {
             after == UInt8(ascii: " ") || after == UInt8(ascii: "\t") || after == UInt8(ascii: "|")
                 || after == UInt8(ascii: "]")
         else { return false }
-        return head[word].allSatisfy { $0 & 0x20 == 0 } || word.lowerBound == 0
+        return head[word].allSatisfy { $0 & 0x20 == 0 }
     }
 
     /// `<N>` at the front, whose lowest three bits are the severity (RFC 5424, 6.2.1).

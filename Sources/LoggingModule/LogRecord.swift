@@ -10,6 +10,15 @@ struct LogRecord {
     var seq: Int64
     var isPartial: Bool
 
+    init(at: Timestamp, instance: String, stream: String, level: LogLevel, seq: Int64, isPartial: Bool) {
+        self.at = at
+        self.instance = instance
+        self.stream = stream
+        self.level = level
+        self.seq = seq
+        self.isPartial = isPartial
+    }
+
     init(_ record: KafkaRecord) {
         at = record.headers["at"].flatMap { Int64($0) }.map { Timestamp(nanoseconds: $0) } ?? record.timestamp
         instance = record.headers["instance"] ?? record.key ?? "-"

@@ -144,3 +144,17 @@ extension ProgramLaunch {
         return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f)
     }
 }
+
+extension Programs {
+    /// Waits until a process, which need not be our child, has ended. Blocks.
+    ///
+    /// - Returns: `false` after `timeout`.
+    package static func waitForEnd(of pid: pid_t, timeout: TimeSpan) -> Bool {
+        let number = orch_pidfd_open(pid)
+        // Gone already.
+        guard number >= 0 else { return true }
+        let pidfd = Descriptor(owning: number)
+        var entry = orch_poll(fd: pidfd.number, wanted: Int16(orch_poll_in), ready: 0)
+        return orch_poll(&entry, 1, Int32(clamping: timeout.milliseconds)) > 0
+    }
+}

@@ -22,19 +22,10 @@ extension CommandSpec {
             throw OrchError(
                 .notAllowed, "the agent (pid \(status.pid)) cannot be signalled: \(SystemError.reason(errno))")
         }
-        let deadline = ContinuousClock.now + timeout.duration
-        while kill(status.pid, 0) == 0, !isZombie(status.pid) {
-            guard ContinuousClock.now < deadline else {
-                throw OrchError(.timedOut, "the agent still runs after \(timeout)")
-            }
-            try await Task.sleep(for: .milliseconds(10))
+        guard Programs.waitForEnd(of: status.pid, timeout: timeout) else {
+            throw OrchError(.timedOut, "the agent still runs after \(timeout)")
         }
         invocation.console.note("the agent has ended")
         return 0
-    }
-
-    /// It has ended, and only its parent has not noticed yet.
-    private static func isZombie(_ pid: Int32) -> Bool {
-        ((try? Files.readText("/proc/\(pid)/stat")) ?? "").split(separator: ")").last?.hasPrefix(" Z") ?? true
     }
 }

@@ -1,0 +1,87 @@
+import NIOCore
+import Testing
+
+@testable import LogBroker
+
+struct RequestHandlerTests {
+    private let folder = TemporaryFolder()
+
+    private func handler() async throws -> RequestHandler {
+        let store = BrokerStore(settings: BrokerSettings(folder: folder.path, port: 0))
+        try await store.open()
+        return RequestHandler(store: store, host: "127.0.0.1", port: 9092)
+    }
+
+    private func request(_ api: Int16, _ version: Int16, _ body: (inout ByteBuffer) -> Void) -> ByteBuffer {
+        var frame = ByteBuffer()
+        frame.writeInteger(api)
+        frame.writeInteger(version)
+        frame.writeInteger(Int32(77))
+        frame.writeKafkaNullableString("test")
+        body(&frame)
+        return frame
+    }
+
+    @Test func `an unknown request and an unknown version are answered, not left hanging`() async throws {
+        let handler = try await handler()
+        for (api, version) in [(Int16(99), Int16(0)), (3, 99), (1, 0)] {
+            var answer = try #require(try await handler.respond(to: request(api, version) { _ in }))
+            #expect(answer.readInteger(as: Int32.self) == 77)
+            #expect(answer.readInteger(as: Int16.self) == KafkaError.unsupportedVersion.rawValue)
+        }
+    }
+
+    @Test func `a client with a newer ApiVersions learns what there is`() async throws {
+        var answer = try #require(try await handler().respond(to: request(18, 9) { _ in }))
+        #expect(answer.readInteger(as: Int32.self) == 77)
+        #expect(answer.readInteger(as: Int16.self) == KafkaError.unsupportedVersion.rawValue)
+        let first = answer.readInteger(as: Int32.self)
+        let count = try #require(first)
+        #expect(count == Int32(APIKey.allCases.count))
+        #expect(answer.readableBytes == Int(count) * 6)
+    }
+
+    @Test(arguments: APIKey.allCases.flatMap { api in api.versions.map { (api, $0) } })
+    func `garbage in the body is malformed or answered, in every version`(api: APIKey, version: Int16) async throws {
+        let handler = try await handler()
+        for bytes in [[], [0xff, 0xff, 0xff, 0xff], [UInt8](repeating: 0x7f, count: 64), [UInt8](0..<200)] as [[UInt8]]
+        {
+            do {
+                _ = try await handler.respond(to: request(api.rawValue, version) { $0.writeBytes(bytes) })
+            } catch {
+                #expect(error is MalformedRequest)
+            }
+        }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a fetch waits for records and answers when they come`() async throws {
+        let handler = try await handler()
+        try await handler.store.create("t", partitions: 1)
+        let fetch = request(1, 4) { frame in
+            frame.writeInteger(Int32(-1))
+            frame.writeInteger(Int32(60_000))
+            frame.writeInteger(Int32(1))
+            frame.writeInteger(Int32(1 << 20))
+            frame.writeInteger(Int8(0))
+            frame.writeKafkaArray(["t"]) { frame, topic in
+                frame.writeKafkaString(topic)
+                frame.writeKafkaArray([Int32(0)]) { frame, partition in
+                    frame.writeInteger(partition)
+                    frame.writeInteger(Int64(0))
+                    frame.writeInteger(Int32(1 << 20))
+                }
+            }
+        }
+        async let answer = handler.respond(to: fetch)
+        _ = try await handler.store.append(makeBatch(), to: TopicPartition(topic: "t", partition: 0))
+        #expect(try #require(try await answer).readableBytes > 81)
+    }
+
+    @Test(arguments: [
+        ("a b", false), ("..", false), (".", false), ("a/b", false), ("", false),
+        (String(repeating: "t", count: 250), false), ("__x.y-z", true),
+    ])
+    func `topic names follow Kafka's rule`(name: String, isLegal: Bool) {
+        #expect(BrokerStore.isLegal(name) == isLegal)
+    }
+}
