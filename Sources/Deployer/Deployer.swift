@@ -55,7 +55,7 @@ package actor Deployer {
     package func restore() async throws {
         var content = try await journal.load()
         lastEvent = content.lastEvent
-        await addLaunchesWithoutRecord(to: &content)
+        try await addLaunchesWithoutRecord(to: &content)
         let byModule = Dictionary(grouping: content.instances, by: \.module)
         for service in content.services {
             machines[service.name] = ServiceMachine(service, instances: byModule[service.name] ?? [])
@@ -68,8 +68,12 @@ package actor Deployer {
     }
 
     /// Instances whose records are gone (the database was lost) are known by the file beside their socket.
-    private func addLaunchesWithoutRecord(to content: inout JournalContent) async {
+    private func addLaunchesWithoutRecord(to content: inout JournalContent) async throws {
+        // A record whose service is gone is as good as none.
+        let named = Set(content.services.map(\.name))
+        content.instances.removeAll { !named.contains($0.module) }
         let known = Set(content.instances.map(\.id))
+        var rebuilt = JournalChanges()
         for launch in await runtime.launches() where !known.contains(launch.id) {
             let name = launch.spec.name
             let revision = Revision(number: launch.revision, spec: launch.spec, deployedAt: .now())
@@ -95,9 +99,13 @@ package actor Deployer {
             record.process = running.process
             record.ports = running.ports
             content.instances.append(record)
+            rebuilt.instances.append(record)
             logger.warning(
                 "an instance without a record was found and taken over", metadata: ["instance": "\(launch.id)"])
         }
+        let modules = Set(rebuilt.instances.map(\.module))
+        rebuilt.services = content.services.filter { modules.contains($0.name) }
+        if !rebuilt.isEmpty { try await journal.save(rebuilt) }
     }
 
     /// Decides and acts until the task is cancelled or ``finish()`` is called. Instances are left as they are.
@@ -173,6 +181,7 @@ package actor Deployer {
         case .change(let name, let change, let continuation):
             do throws(OrchError) {
                 var machine = try machine(for: name, change, at: now)
+                if case .deploy(let spec) = change { machine.missingDependencies = missingDependencies(of: spec) }
                 let deployment = try machine.apply(change, id: .random(using: &generator), at: now)
                 machines[name] = machine
                 answers.append { error in
@@ -228,12 +237,17 @@ package actor Deployer {
         owners.set(id, name)
     }
 
+    /// What a module depends on and does not work now.
+    private func missingDependencies(of spec: ModuleSpec) -> [ModuleName] {
+        spec.dependsOn.filter { dependency in
+            guard let view = machines[dependency]?.serviceView else { return true }
+            return view.up < max(1, view.replicas) && view.state != .completed
+        }
+    }
+
     private func checkDependencies() {
         for (name, machine) in machines {
-            let missing = (machine.spec?.dependsOn ?? []).filter { dependency in
-                let state = machines[dependency]?.serviceView
-                return state.map { $0.up < max(1, $0.replicas) && $0.state != .completed } ?? true
-            }
+            let missing = machine.spec.map(missingDependencies) ?? []
             if missing != machine.missingDependencies {
                 machines[name]?.handle(.dependencies(missing: missing), at: .now())
             }

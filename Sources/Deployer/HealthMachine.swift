@@ -5,6 +5,8 @@ package struct HealthMachine: Sendable {
     package enum Verdict: Equatable, Sendable {
         case healthy
         case unhealthy(String)
+        /// Checks fail, which does not count yet.
+        case failing(String)
     }
 
     /// While nothing has passed yet, checks come quickly, each pause twice as long as the one before.
@@ -27,6 +29,7 @@ package struct HealthMachine: Sendable {
     package mutating func checked(_ failure: String?, at now: Timestamp) -> (change: Verdict?, pause: TimeSpan) {
         checks += 1
         let before = verdict
+        if verdict == nil || verdict.isFailing { verdict = failure.map { .failing($0) } }
         if let failure {
             passes = 0
             // A failure while it still starts says nothing, unless it was healthy already.
@@ -43,8 +46,12 @@ package struct HealthMachine: Sendable {
     }
 
     private var pause: TimeSpan {
-        guard verdict == nil else { return spec.interval }
+        guard verdict == nil || verdict.isFailing else { return spec.interval }
         let early = TimeSpan(nanoseconds: Self.firstPause.nanoseconds << Int64(min(checks - 1, 20)))
         return min(early, spec.interval)
     }
+}
+
+extension HealthMachine.Verdict? {
+    fileprivate var isFailing: Bool { if case .failing = self { true } else { false } }
 }

@@ -48,6 +48,8 @@ package struct InstanceRecord: Codable, Sendable {
     package var lastExit: Exit?
     /// It has been good once since its last start.
     package var isReady = false
+    /// It made a deployment fail.
+    package var isAtFault = false
 
     /// Whether something of it may be running.
     package var isActive: Bool {

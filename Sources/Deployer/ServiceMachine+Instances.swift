@@ -49,6 +49,7 @@ extension ServiceMachine {
         update(id) { record in
             record.intent = .run
             record.restart.reset()
+            record.isAtFault = false
             record.state = .pending
             record.reason = ""
             record.since = now
@@ -62,6 +63,11 @@ extension ServiceMachine {
             record.ports = running.ports
         }
         note("instance.started", "pid \(running.process.pid)", instance: id, at: now)
+        if let exit = earlyExits.removeValue(forKey: id) {
+            set(id, .running, at: now)
+            exited(id, exit, at: now)
+            return
+        }
         guard record.intent == .run else {
             // It was told to end while it started.
             requestStop(id, at: now)
@@ -104,6 +110,7 @@ extension ServiceMachine {
             set(id, .healthy, at: now)
             note("instance.healthy", "", instance: id, at: now)
             update(id) { $0.isReady = true }
+        case .failing(let why): update(id) { $0.reason = why }
         case .unhealthy(let why):
             set(id, .unhealthy, why, at: now)
             note("instance.unhealthy", why, instance: id, at: now)
@@ -126,7 +133,7 @@ extension ServiceMachine {
             }
             let check = revision(record.revision)?.spec.health
             let limit = revision(record.revision)?.spec.update.healthyTimeout ?? .zero
-            let detail = record.state == .unhealthy && !record.reason.isEmpty ? ": \(record.reason)" : ""
+            let detail = record.reason.isEmpty ? "" : ": \(record.reason)"
             fail(because: id, "the \(check?.type.rawValue ?? "") check did not pass within \(limit)\(detail)", at: now)
         }
     }
@@ -157,13 +164,17 @@ extension ServiceMachine {
 
     private mutating func requestStop(_ id: InstanceID, at now: Timestamp) {
         guard let record = instances[id], let stop = revision(record.revision)?.spec.stop else { return }
-        set(id, .stopping, at: now)
+        set(id, .stopping, record.isAtFault ? record.reason : "", at: now)
         actions.append(.endHealthWatch(id))
         actions.append(.stop(id, signal: SignalName.number(stop.signal), grace: stop.grace))
     }
 
     private mutating func exited(_ id: InstanceID, _ exit: Exit, at now: Timestamp) {
         guard let record = instances[id] else { return }
+        if record.state == .starting {
+            earlyExits[id] = exit
+            return
+        }
         actions.append(.endHealthWatch(id))
         update(id) { record in
             record.process = nil
@@ -226,7 +237,11 @@ extension ServiceMachine {
             revive(id, at: now)
         case .run, .stop:
             // A failure stays visible after a stop.
-            if record.state != .failed && record.state != .completed { set(id, .stopped, at: now) }
+            if record.isAtFault {
+                set(id, .failed, record.reason, at: now)
+            } else if record.state != .failed && record.state != .completed {
+                set(id, .stopped, at: now)
+            }
         }
     }
 
@@ -247,6 +262,7 @@ extension ServiceMachine {
             }
             if record.intent == .run { watch(id, spec, ports: running.ports) } else { requestStop(id, at: now) }
         case .ended(let exit):
+            if record.state == .starting { set(id, .running, at: now) }
             if record.isActive { exited(id, exit, at: now) } else { resume(id, at: now) }
         case .absent:
             // The machine was started anew, or its folder is gone: no fault of its own.

@@ -116,6 +116,10 @@ extension ServiceMachine {
         }
         actions.append(.fetchLastLines(id))
         culprit = id
+        update(id) { record in
+            record.isAtFault = true
+            record.reason = reason
+        }
         deployment.reason = reason
         if deployment.state == .running, let from = deployment.fromRevision, revision(from) != nil,
             spec?.update.onFailure == .rollback

@@ -62,6 +62,8 @@ package struct ServiceMachine: Sendable {
     var hasServiceChanged = false
     /// The instance that made the deployment fail; its last lines are on their way, and end it.
     var culprit: InstanceID?
+    /// Ends that were reported before the start they belong to: a program may be quicker than the news of it.
+    var earlyExits: [InstanceID: Exit] = [:]
 
     package init(
         _ service: ServiceRecord, instances: [InstanceRecord],

@@ -29,7 +29,9 @@ actor BrokerStore {
     // MARK: Topics
 
     /// Reads what is on disk. Torn ends are cut off.
-    func open() throws {
+    ///
+    /// - Returns: where that was, with the number of bytes.
+    func open() throws -> [(place: TopicPartition, bytes: Int)] {
         try Files.makeFolder(settings.folder)
         for topic in Files.list(settings.folder) where Files.isFolder("\(settings.folder)/\(topic)") {
             let count = Files.list("\(settings.folder)/\(topic)").compactMap(Int.init).count
@@ -37,6 +39,11 @@ actor BrokerStore {
         }
         nextProducerID = Int64((try? Files.readText(producerIDFile)) ?? "0") ?? 0
         producerIDsReserved = nextProducerID
+        return topics.flatMap { topic, logs in
+            logs.enumerated().filter { $0.element.tornBytes > 0 }.map {
+                (TopicPartition(topic: topic, partition: Int32($0.offset)), $0.element.tornBytes)
+            }
+        }
     }
 
     var topicNames: [String] { topics.keys.sorted() }

@@ -11,7 +11,7 @@ import Synchronization
 /// are no replicas, no transactions and no authentication, so it never listens beyond loopback.
 package struct LogBroker: Service {
     /// Larger requests close the connection before they take memory.
-    private static let largestFrame = 104_857_600
+    private static let largestFrame = 16 << 20
     private static let host = "127.0.0.1"
 
     private let settings: BrokerSettings
@@ -29,7 +29,13 @@ package struct LogBroker: Service {
         self.settings = settings
         self.logger = logger
         store = BrokerStore(settings: settings)
-        try await store.open()
+        for torn in try await store.open() {
+            logger.warning(
+                "the end of a topic was damaged; it was cut off and lies beside the segment",
+                metadata: [
+                    "topic": "\(torn.place.topic)", "partition": "\(torn.place.partition)", "bytes": "\(torn.bytes)",
+                ])
+        }
         do {
             listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

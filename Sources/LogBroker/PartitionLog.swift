@@ -34,6 +34,9 @@ final class PartitionLog {
         if segments.isEmpty { try roll(at: 0) }
     }
 
+    /// Bytes that were cut off its end when it was opened: a record that was being written in a crash, or damage.
+    var tornBytes: Int { segments.last?.tornBytes ?? 0 }
+
     var startOffset: Int64 { segments.first?.baseOffset ?? 0 }
     /// The offset that the next record gets.
     var endOffset: Int64 { segments.last?.nextOffset ?? 0 }

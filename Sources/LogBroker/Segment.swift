@@ -1,5 +1,6 @@
 import Glibc
 import NIOCore
+import OrchModel
 import OrchSystem
 
 /// One file of a partition's log: record batches as they came, named by the offset of the first in 20 digits.
@@ -20,6 +21,8 @@ final class Segment {
     private(set) var size: Int
     private(set) var nextOffset: Int64
     private(set) var maxTimestamp: Int64 = -1
+    /// Bytes that were cut off its end when it was opened.
+    private(set) var tornBytes = 0
     private var index: [IndexEntry] = []
     private var lastIndexed = -Segment.indexStep
 
@@ -36,6 +39,10 @@ final class Segment {
         nextOffset = baseOffset
         let intact = try scan(verifying: verifying, visit)
         if verifying, intact < size {
+            // What is cut off may be all that is left of something: it is kept beside, and said.
+            tornBytes = size - intact
+            let rest = try bytes(at: intact, count: tornBytes)
+            try Files.replace("\(path).torn-\(Timestamp.now().seconds)", with: Array(rest.readableBytesView))
             let number = descriptor.number
             try retrying("ftruncate", path) { ftruncate(number, intact) }
         }

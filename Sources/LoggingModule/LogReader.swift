@@ -55,6 +55,12 @@ package struct LogReader: Sendable {
             let partitions = existing[topic.rawValue] ?? 0
             for partition in 0..<Int32(partitions) {
                 var bounds = try await admin.bounds(of: topic.rawValue, partition: partition)
+                if let until = query.until {
+                    // A batch may hold records of a little later and earlier; the filter decides about those.
+                    let behind = try await admin.offset(
+                        of: topic.rawValue, partition: partition, at: until + .seconds(1))
+                    bounds.end = max(bounds.start, min(bounds.end, behind))
+                }
                 if let since = query.since {
                     bounds.start = max(
                         bounds.start, try await admin.offset(of: topic.rawValue, partition: partition, at: since))
@@ -70,7 +76,7 @@ package struct LogReader: Sendable {
             ranges = ranges.mapValues { ($0.end, $0.end) }
         }
         try await withConsumer(ranges.mapValues(\.start)) { consumer in
-            try await drain(consumer, ranges, &filter, deliver)
+            try await drain(consumer, ranges, &filter, isBounded: !query.follow, deliver)
             while query.follow, !Task.isCancelled {
                 let batch = try await consumer.next()
                 let lines = batch.records.compactMap { filter.line($0.value, LogRecord($0), topic: $0.topic) }
@@ -82,7 +88,7 @@ package struct LogReader: Sendable {
     /// Reads up to the ends, and sorts within a window that slides along.
     private func drain(
         _ consumer: KafkaConsumer, _ ranges: [Place: (start: Int64, end: Int64)], _ filter: inout LineFilter,
-        _ deliver: ([LogLine]) async throws -> Void
+        isBounded: Bool, _ deliver: ([LogLine]) async throws -> Void
     ) async throws {
         var open = Set(ranges.filter { $0.value.start < $0.value.end }.keys)
         var window: [LogLine] = []
@@ -90,8 +96,11 @@ package struct LogReader: Sendable {
             let batch = try await consumer.next()
             for record in batch.records {
                 let place = Place(topic: record.topic, partition: record.partition)
+                let end = ranges[place]?.end ?? 0
+                if record.offset + 1 >= end { open.remove(place) }
+                // What came after the question is for whoever follows, and is read again there.
+                if isBounded, record.offset >= end { continue }
                 if let line = filter.line(record.value, LogRecord(record), topic: record.topic) { window.append(line) }
-                if let end = ranges[place]?.end, record.offset + 1 >= end { open.remove(place) }
             }
             for end in batch.ends { open.remove(Place(topic: end.topic, partition: end.partition)) }
             if window.count > 2 * Self.sortWindow {
@@ -115,7 +124,7 @@ package struct LogReader: Sendable {
             var found: [LogLine] = []
             var filter = try LineFilter(query)
             try await withConsumer(starts.mapValues(\.start)) { consumer in
-                try await drain(consumer, starts, &filter) { lines in
+                try await drain(consumer, starts, &filter, isBounded: true) { lines in
                     found.append(contentsOf: lines)
                     if found.count > 2 * count + Self.sortWindow {
                         found.removeFirst(found.count - count - Self.sortWindow)

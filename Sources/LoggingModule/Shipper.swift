@@ -17,7 +17,8 @@ package actor Shipper {
 
     private enum Message: Sendable {
         case written(folders: [String])
-        case delivered([KafkaProducer.Delivery])
+        /// - Parameter generation: the producer's; what an earlier one reports was dealt with when it was replaced.
+        case delivered(generation: Int, [KafkaProducer.Delivery])
         case notice(KafkaNotice)
     }
 
@@ -31,12 +32,14 @@ package actor Shipper {
     private let mailbox = Mailbox<Message>()
     private let watch: FolderWatch
     private var producer: KafkaProducer?
+    private var generation = 0
     private var sources: [UInt64: ShippingSource] = [:]
     private var numbers: [String: UInt64] = [:]
     private var lastNumber: UInt64 = 0
     /// Sources with something to send that the producer had no room for.
     private var stalled: Set<UInt64> = []
     private var trouble = ""
+    private let acknowledgements = Signal()
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -104,6 +107,31 @@ package actor Shipper {
         onDrained()
     }
 
+    /// Returns once the broker has everything that was written to these topics before the call, or after `patience`.
+    package func settle(_ topics: [TopicName], patience: TimeSpan) async {
+        var targets: [UInt64: Int64] = [:]
+        for (number, source) in sources where topics.contains(source.topic) {
+            pump(number)
+            if let last = sources[number]?.lastRead, last > source.acknowledged { targets[number] = last }
+        }
+        guard !targets.isEmpty else { return }
+        let (wanted, progress) = (targets, acknowledgements.listen())
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await Task.sleep(for: patience.duration) }
+            group.addTask { await self.wait(for: wanted, progress) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private nonisolated func wait(for targets: [UInt64: Int64], _ progress: AsyncStream<Void>) async {
+        for await _ in progress where await hasReached(targets) { return }
+    }
+
+    private func hasReached(_ targets: [UInt64: Int64]) -> Bool {
+        targets.allSatisfy { number, entry in sources[number].map { $0.acknowledged >= entry } ?? true }
+    }
+
     // MARK: Sending
 
     private func handle(_ message: Message) {
@@ -113,7 +141,8 @@ package actor Shipper {
                 guard let source = sources.first(where: { "\($0.value.folder)/spool" == folder }) else { continue }
                 pump(source.key)
             }
-        case .delivered(let deliveries):
+        case .delivered(let generation, let deliveries):
+            guard generation == self.generation else { return }
             take(deliveries)
             let waiting = stalled
             stalled = []
@@ -201,6 +230,7 @@ package actor Shipper {
             }
             sources[number] = source
         }
+        acknowledgements.send()
         for number in moved {
             save(number)
             removeIfDrained(number)
@@ -220,9 +250,10 @@ package actor Shipper {
     }
 
     private func connect() throws {
-        let mailbox = mailbox
+        generation += 1
+        let (mailbox, generation) = (mailbox, generation)
         producer = try KafkaProducer(settings: settings, reactor: reactor) { deliveries in
-            mailbox.send(.delivered(deliveries))
+            mailbox.send(.delivered(generation: generation, deliveries))
         } onNotice: { notice in
             mailbox.send(.notice(notice))
         }

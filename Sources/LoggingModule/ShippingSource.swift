@@ -17,7 +17,7 @@ struct ShippingSource {
     var inFlight = 0
     /// The ends of the chunks that were sent, with the number of their last entry; they become checkpoints.
     private var marks: [(lastEntry: Int64, end: SpoolReader.Position)] = []
-    private var acknowledged: Int64 = 0
+    private(set) var acknowledged: Int64 = 0
     private(set) var checkpoint: SpoolReader.Position
     /// Entries that are gone for good.
     private(set) var lost: Int64
@@ -39,8 +39,12 @@ struct ShippingSource {
             checkpoint = SpoolReader.Position(segment: fields[0], offset: Int(fields[1]), entry: fields[2])
             lost = fields[3]
         }
+        acknowledged = checkpoint.entry - 1
         reader = SpoolReader(folder: "\(folder)/spool", position: checkpoint)
     }
+
+    /// The number of the last entry that was read.
+    var lastRead: Int64 { reader.position.entry - 1 }
 
     var isDrained: Bool { chunk == nil && inFlight == 0 && marks.isEmpty }
 

@@ -46,7 +46,7 @@ package actor TopicFiles {
         self.admin = admin
         self.logger = logger
         (needsSave, saveRequests) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-        consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: .seconds(1)) { notice in
+        consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: .milliseconds(500)) { notice in
             if case .log(let level, let text) = notice, level <= 3 { logger.debug("librdkafka: \(text)") }
         }
         try Files.makeFolder(folder)
@@ -58,7 +58,7 @@ package actor TopicFiles {
     /// Begins with the topics asked for, as soon as the broker knows them.
     private func beginWanted() async {
         await wanted.forEachBatch { topics in
-            for topic in topics where states[topic] == nil {
+            for topic in topics where states[topic] == nil && !Task.isCancelled {
                 do throws(OrchError) {
                     try await begin(topic)
                 } catch {

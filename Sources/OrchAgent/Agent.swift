@@ -52,8 +52,10 @@ package struct Agent {
         let data = settings.dataDirectory
         do throws(SystemError) {
             // Others may pass through to their own configuration, which lies below; nothing else is open to them.
-            try Files.makeFolder(data, mode: 0o711)
-            try Files.makeFolder(AgentPaths.instances(in: data), mode: 0o711)
+            for folder in [data, AgentPaths.instances(in: data)] {
+                try Files.makeFolder(folder)
+                try retrying("chmod", folder) { chmod(folder, 0o711) }
+            }
             try Files.replace("\(data)/.writable", with: "")
             Files.remove("\(data)/.writable")
         } catch {

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import FoundationEssentials
+import Glibc
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -142,6 +143,13 @@ package struct AgentClient: Sendable {
             case .socket(let path): path
             case .address(let url, _): url
             }
+        if case .socket(let path) = door, access(path, F_OK) == 0 || errno == EACCES, access(path, R_OK | W_OK) != 0 {
+            return OrchError(.notAllowed, "\(path) belongs to another user: run orch as that one", cause: error)
+        }
+        if case .address = door {
+            return OrchError(
+                .unavailable, "no agent answers at \(place): is it started with --http-port?", cause: error)
+        }
         return OrchError(.unavailable, "no agent answers at \(place): start one with 'orch bootstrap'", cause: error)
     }
 }

@@ -75,7 +75,33 @@ package enum ModuleFile {
             }
         case .none: break
         }
+        let fixed = spec.ports.map(\.port).filter { $0 != 0 }
+        if Set(fixed).count != fixed.count { throw OrchError(.invalidRequest, "two 'ports' have the same number") }
+        if !fixed.isEmpty, spec.replicas > 1 {
+            throw OrchError(
+                .invalidRequest,
+                "\(spec.replicas) replicas cannot share port \(fixed[0]): use 'port: 0' for a free one each")
+        }
+        for name in spec.env.keys where name.isEmpty || name.contains("=") || name.contains("\0") {
+            throw OrchError(.invalidRequest, "\(name.quotedOneLine) in 'env' is no name of a variable")
+        }
+        for file in spec.files { try check(file) }
         if spec.dependsOn.contains(spec.name) { throw OrchError(.invalidRequest, "a module cannot depend on itself") }
+    }
+
+    private static func check(_ file: ConfigurationFile) throws(OrchError) {
+        guard !file.path.isEmpty, !file.path.hasPrefix("/"), !file.path.split(separator: "/").contains("..") else {
+            throw OrchError(
+                .invalidRequest,
+                "the path \(file.path.quotedOneLine) in 'files' must be relative and stay in the folder")
+        }
+        guard let mode = UInt32(file.mode, radix: 8), mode <= 0o777 else {
+            throw OrchError(
+                .invalidRequest, "the mode \(file.mode.quotedOneLine) of \(file.path) must be octal, as in 0640")
+        }
+        if !file.content.isEmpty, !file.source.isEmpty {
+            throw OrchError(.invalidRequest, "\(file.path) in 'files' has 'content' and 'source': give one of them")
+        }
     }
 
     private static func place(of error: YamlError) -> (line: Int, column: Int, problem: String) {
@@ -83,6 +109,8 @@ package enum ModuleFile {
         case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
             .composer(_, let problem, let mark, _):
             (mark.line, mark.column, problem)
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            (context.mark.line, context.mark.column, "'\(duplicates.last ?? "")' is given twice")
         default: (1, 1, "\(error)")
         }
     }

@@ -106,7 +106,6 @@ struct SchemaChecker {
                 )
                 continue
             }
-            if members[name] != nil { report(key, "'\(name)' is given twice") }
             members[name] = value(of: entry, known.shape, path: path.isEmpty ? name : "\(path).\(name)")
         }
         for key in keys where members[key.name] == nil {

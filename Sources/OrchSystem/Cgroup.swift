@@ -71,7 +71,11 @@ package struct Cgroup: Sendable {
 
     /// Removes the groups; fails silently while a process is still in one.
     package func remove() {
-        for folder in Set(folders.values) { rmdir(folder) }
+        for folder in Set(folders.values) {
+            rmdir(folder)
+            // The last one takes the folder above along.
+            rmdir(Files.parent(of: folder))
+        }
     }
 
     private static func folder(of controller: Controller, id: InstanceID, isUnified: Bool) -> String {

@@ -17,15 +17,7 @@ struct ConfigurationWriter {
         }
         for file in spec.files {
             let path = "\(folder.configuration)/\(file.path)"
-            guard !file.path.isEmpty, !file.path.hasPrefix("/"), !file.path.split(separator: "/").contains("..") else {
-                throw OrchError(
-                    .invalidRequest,
-                    "the path \(file.path.quotedOneLine) in 'files' must be relative and stay in the folder")
-            }
-            guard let mode = mode_t(file.mode, radix: 8), mode <= 0o777 else {
-                throw OrchError(
-                    .invalidRequest, "the mode \(file.mode.quotedOneLine) of \(file.path) must be octal, as in 0640")
-            }
+            guard let mode = mode_t(file.mode, radix: 8) else { continue }
             let text = try text(of: file)
             do throws(SystemError) {
                 try Files.makeFolder(Files.parent(of: path))
@@ -34,7 +26,13 @@ struct ConfigurationWriter {
                 throw OrchError(
                     .failed, "the configuration file \(file.path) cannot be written: \(error.reason)", cause: error)
             }
-            if let owner { chown(path, owner.uid, owner.gid) }
+            guard let owner else { continue }
+            chown(path, owner.uid, owner.gid)
+            var inner = Files.parent(of: path)
+            while inner != folder.configuration, inner.count > folder.configuration.count {
+                chown(inner, owner.uid, owner.gid)
+                inner = Files.parent(of: inner)
+            }
         }
     }
 

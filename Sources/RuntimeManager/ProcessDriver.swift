@@ -108,7 +108,9 @@ package actor ProcessDriver: RuntimeDriver {
         plan.add("spool", spool)
         plan.add("segment", min(8 << 20, spool / 4))
         plan.add("when_full", spec.logs.whenFull.rawValue)
-        try folder.prepare(launch, plan)
+        var prepared = launch
+        prepared.ports = ports
+        try folder.prepare(prepared, plan)
         try ConfigurationWriter(folder: folder, environment: environment, spec: spec).write(owner: user)
     }
 
@@ -213,7 +215,8 @@ package actor ProcessDriver: RuntimeDriver {
         let folder = InstanceFolder(id, in: instancesFolder)
         // A shim that was killed has left nothing behind that tells.
         var exit = folder.exit ?? Exit(code: nil, signal: SIGKILL, at: .now())
-        exit.outOfMemory = cgroups[id]?.wasOutOfMemory ?? false
+        // Another process of the tree may have been killed for it, which is not how this one ended.
+        exit.outOfMemory = exit.signal == SIGKILL && cgroups[id]?.wasOutOfMemory ?? false
         forget(id)
         logger.info("instance ended", metadata: ["instance": "\(id)", "exit": "\(exit)"])
         exitReports.yield((id, exit))
@@ -233,7 +236,11 @@ package actor ProcessDriver: RuntimeDriver {
     // MARK: Stopping and finding again
 
     package func stop(_ id: InstanceID, signal: Int32, grace: TimeSpan) async throws(OrchError) {
-        guard let shim = shims[id] else { return }
+        guard let shim = shims[id] else {
+            // Whoever waits for its end must not wait for ever.
+            exitReports.yield((id, Exit(code: nil, signal: SIGKILL, at: .now())))
+            return
+        }
         do throws(SystemError) {
             try shim.send("stop \(signal) \(grace.milliseconds)")
         } catch {

@@ -1,1 +1,32 @@
-print("x")
+// orch-bench [NAME...]: measures orch against its peers on this machine, in the same run, and prints ratios.
+//
+// It needs root, and Debian's packages docker.io, iptables, supervisor and busybox-static. Programs of orch are taken from
+// its own folder, so run the one of a release build.
+
+import Glibc
+import OrchModel
+import OrchSystem
+
+let wanted = Set(CommandLine.arguments.dropFirst())
+let unknown = wanted.subtracting(Benchmark.all.map(\.name))
+guard unknown.isEmpty else {
+    StandardStream.error.write(
+        "orch-bench: there is no \(unknown.sorted().joined(separator: ", ")); known are \(Benchmark.all.map(\.name).joined(separator: ", "))\n"
+    )
+    exit(2)
+}
+do {
+    let lab = try Lab()
+    defer { lab.tearDown() }
+    var failures = 0
+    for benchmark in Benchmark.all where wanted.isEmpty || wanted.contains(benchmark.name) {
+        for result in try benchmark.run(lab) {
+            StandardStream.output.write(result.line + "\n")
+            if !result.holds { failures += 1 }
+        }
+    }
+    StandardStream.output.write(failures == 0 ? "every bar is met\n" : "\(failures) missed\n")
+} catch {
+    StandardStream.error.write("orch-bench: \(error)\n")
+    exit(1)
+}

@@ -1,4 +1,5 @@
 import NIOCore
+import OrchSystem
 import Testing
 
 @testable import LogBroker
@@ -8,7 +9,7 @@ struct RequestHandlerTests {
 
     private func handler() async throws -> RequestHandler {
         let store = BrokerStore(settings: BrokerSettings(folder: folder.path, port: 0))
-        try await store.open()
+        _ = try await store.open()
         return RequestHandler(store: store, host: "127.0.0.1", port: 9092)
     }
 
@@ -83,5 +84,29 @@ struct RequestHandlerTests {
     ])
     func `topic names follow Kafka's rule`(name: String, isLegal: Bool) {
         #expect(BrokerStore.isLegal(name) == isLegal)
+    }
+
+    /// Frames that kcat 1.7.1 (librdkafka 2.0.2), kafka-python 2.0.2 and confluent-kafka (librdkafka 2.16) sent, without their lengths.
+    private static let frames: [String] = {
+        let folder = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/Frames"
+        return Files.list(folder).map { "\(folder)/\($0)" }
+    }()
+
+    @Test(arguments: frames) func `a request of a real client is understood`(file: String) async throws {
+        let digits = try Files.readText(file).filter(\.isHexDigit)
+        let bytes = stride(from: 0, to: digits.count, by: 2).compactMap { offset in
+            UInt8(digits.dropFirst(offset).prefix(2), radix: 16)
+        }
+        let handler = try await handler()
+        var frame = ByteBuffer(bytes: bytes)
+        let header = try RequestHeader(&frame)
+        var answer = try #require(try await handler.respond(to: ByteBuffer(bytes: bytes)))
+        #expect(answer.readInteger(as: Int32.self) == header.correlationID)
+        #expect(answer.readInteger(as: Int16.self) != KafkaError.unsupportedVersion.rawValue)
+        // Without its body it is malformed: the body was read. Only ApiVersions does not need one.
+        guard APIKey(rawValue: header.apiKey) != .apiVersions else { return }
+        await #expect(throws: (any Error).self) {
+            _ = try await handler.respond(to: ByteBuffer(bytes: bytes.dropLast(frame.readableBytes)))
+        }
     }
 }

@@ -47,7 +47,7 @@ struct ModuleFileTests {
                 mode: "0640"
             ports:
               - name: http
-                port: 8080
+                port: 0
             health: {type: http, path: /ok, interval: 1s, timeout: 500ms, rise: 2, fall: 4, start_period: 3s}
             restart: {policy: on-failure, initial_delay: 50ms, max_delay: 1s, reset_after: 5s, give_up_after: 3}
             stop: {signal: INT, grace: 2s}
@@ -94,6 +94,11 @@ struct ModuleFileTests {
         ("name: a/b\ncommand: x\n", "must be a name"),
         ("name: a\ncommand: []\n", "must be a command"), ("name: a\ncommand: x\ntopic: Events\n", "control plane"),
         ("name: a\ncommand: x\nhealth: {type: tcp}\n", "needs a port"), ("name: a\ncommand: x\nname: b\n", "twice"),
+        ("name: a\ncommand: x\nfiles: [{path: ../a}]\n", "stay in the folder"),
+        ("name: a\ncommand: x\nfiles: [{path: a, mode: \"999\"}]\n", "octal"),
+        ("name: a\ncommand: x\nreplicas: 2\nports: [{port: 80}]\n", "cannot share port 80"),
+        ("name: a\ncommand: x\nports: [{port: 80}, {name: b, port: 80}]\n", "the same number"),
+        ("name: a\ncommand: x\nenv: {A=B: c}\n", "no name of a variable"),
         ("name: a\ncommand: 'unclosed \"quote'\n", "must be a command"),
         ("name: a\ncommand: x\ndepends_on: [a]\n", "itself"),
     ])

@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import OrchModel
+import ServiceLifecycle
 
 enum JSONAnswer {
     static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
@@ -26,7 +27,7 @@ extension HTTPField.Name {
 
 /// Server-sent events (WHATWG HTML, 9.2): an answer that goes on.
 enum EventStream {
-    private static let heartbeat = Duration.seconds(15)
+    private static let heartbeat = Duration.seconds(5)
 
     /// What goes over the stream.
     enum Chunk: Sendable {
@@ -71,7 +72,8 @@ enum EventStream {
         let body = ResponseBody { writer in
             let channel = AsyncChannel<Chunk>()
             let feeder = Feeder(channel: channel, produce: produce)
-            async let feeding: Void = feeder.run()
+            // A stream that follows would hold up the agent's end for ever.
+            async let feeding: Void = cancelWhenGracefulShutdown { await feeder.run() }
             do {
                 for await chunk in channel { try await writer.write(chunk.encoded()) }
             } catch {

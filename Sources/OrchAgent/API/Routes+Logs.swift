@@ -5,6 +5,9 @@ import OrchKafka
 import OrchModel
 
 extension Routes {
+    /// How long a query waits for lines that are on their way to the broker.
+    private static let patience = TimeSpan.seconds(2)
+
     func addLogs(to v1: RouterGroup<APIContext>) {
         v1.get("topics") { _, _ in try JSONAnswer.response(try await topics()) }
         v1.get("logs") { request, _ in try await logs(logQuery(request)) }
@@ -26,6 +29,8 @@ extension Routes {
 
     /// Streams lines as they are found. What can be wrong with the query is said before the stream begins.
     func logs(_ query: LogQuery) async throws -> Response {
+        // Who has just done something wants to read of it.
+        await agent.shipper.settle(query.topics, patience: Self.patience)
         try await agent.logReader.check(query)
         return EventStream.response { emit in
             try await agent.logReader.read(query) { lines in try await emit(.lines(lines)) }

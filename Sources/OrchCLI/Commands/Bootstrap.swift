@@ -25,7 +25,11 @@ extension CommandSpec {
             if let status = try? await client.call("GET", "/v1/status", as: AgentStatus.self) {
                 for notice in status.notices { invocation.console.note("notice: \(notice)") }
                 try invocation.console.show(status, name: String(status.pid)) {
-                    ["agent ready: pid \(status.pid), data in \(status.dataDirectory), broker at \(status.broker)"]
+                    invocation.console.isQuiet
+                        ? []
+                        : [
+                            "agent ready: pid \(status.pid), data in \(status.dataDirectory), broker at \(status.broker)"
+                        ]
                 }
                 return 0
             }

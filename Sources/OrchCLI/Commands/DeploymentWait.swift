@@ -71,17 +71,15 @@ enum DeploymentWait {
         // What is over needs no following; what is not ends with an event, which comes after the question at the latest.
         var query = [("module", deployment.module.rawValue), ("follow", "true"), ("limit", "200")]
         if let after { query.append(("after", String(after))) }
-        var last = after
         try await client.stream("/v1/events", query: query) { message in
             guard message.kind == "event",
                 let event = try? JSONDecoder().decode(Event.self, from: Data(message.data.utf8))
             else { return true }
-            last = event.sequence
+            after = event.sequence
             guard event.deployment == deployment.id else { return true }
             progress.show(event)
             return !["deployment.succeeded", "deployment.failed", "deployment.rolled_back"].contains(event.kind)
         }
-        after = last
         return try await client.call("GET", path)
     }
 

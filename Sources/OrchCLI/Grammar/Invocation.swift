@@ -60,8 +60,12 @@ struct Invocation: Sendable {
 
     func client() throws(OrchError) -> AgentClient {
         guard let host = try text("host") else { return AgentClient(door: .socket(path: try socket)) }
-        var url = host.hasPrefix("http://") || host.hasPrefix("https://") ? host : "http://\(host)"
+        var url = host.contains("://") ? host : "http://\(host)"
         while url.hasSuffix("/") { url.removeLast() }
+        let parts = url.split(separator: "/", omittingEmptySubsequences: true)
+        guard ["http:", "https:"].contains(parts.first), parts.count == 2 else {
+            throw OrchError(.invalidRequest, "--host must be as in http://127.0.0.1:7070, not \(host.quotedOneLine)")
+        }
         return AgentClient(door: .address(url: url, token: try token()))
     }
 

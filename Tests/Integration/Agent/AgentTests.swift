@@ -109,7 +109,9 @@ extension Integration {
             try await TestAgent.withAgent { agent in
                 #expect(
                     try await agent.deploy(
-                        agent.module("sleeper", "command: sleep 1000\nreplicas: 2\nupdate: {monitor: 10ms}")
+                        agent.module(
+                            "sleeper",
+                            "command: sleep 1000\nreplicas: 2\nports: [{name: http}]\nupdate: {monitor: 10ms}")
                     ).status == 0)
                 let before = Set(try await agent.instances("sleeper").compactMap(\.pid))
                 try await agent.killAgent()
@@ -121,6 +123,13 @@ extension Integration {
                 #expect(outcome.errors.contains("was damaged"), "\(outcome)")
                 #expect(Set(try await agent.instances("sleeper").compactMap(\.pid)) == before)
                 #expect(Files.list(agent.data).contains { $0.hasPrefix("orch.db.damaged-") })
+                // What was rebuilt is as durable as what was there before.
+                let ports = Set(try await agent.instances("sleeper").compactMap { $0.ports["http"] })
+                #expect(ports.count == 2)
+                try await agent.killAgent()
+                try await agent.bootstrap()
+                #expect(Set(try await agent.instances("sleeper").compactMap(\.pid)) == before)
+                #expect(Set(try await agent.instances("sleeper").compactMap { $0.ports["http"] }) == ports)
                 #expect(try await agent.orch("stop", "sleeper").status == 0)
             }
         }

@@ -134,7 +134,7 @@ extension Integration {
                     ("nouser", "command: sleep 100\nuser: nobody-such", 9, "there is no user"),
                     ("nodir", "command: sleep 100\nworkdir: /no/such", 9, "does not exist"),
                     ("nofile", "command: sleep 100\nfiles: [{path: a, source: none}]", 9, "cannot be read"),
-                    ("escape", "command: sleep 100\nfiles: [{path: ../a}]", 9, "must be relative"),
+                    ("escape", "command: sleep 100\nfiles: [{path: ../a}]", 2, "must be relative"),
                     ("alone", "command: sleep 100\ndepends_on: [nothing]", 2, "is not deployed"),
                     ("wrong", "comand: sleep 100", 2, ":2:1: unknown key 'comand': did you mean 'command'?"),
                 ]
@@ -143,7 +143,7 @@ extension Integration {
                     #expect(outcome.status == status, "\(name): \(outcome)")
                     #expect(outcome.errors.contains(word), "\(name): \(outcome)")
                     #expect(
-                        agent.processes(of: (try? await agent.instance(name).id.rawValue) ?? "none").isEmpty,
+                        agent.processes(of: try await agent.instances(name).first?.id.rawValue ?? "none").isEmpty,
                         "\(name) left a process")
                 }
                 #expect(try await agent.orch("deploy", "nonesuch").status == 3)

@@ -101,7 +101,7 @@ extension Integration {
         {
             try await TestAgent.withAgent { agent in
                 let report =
-                    "id -un; pwd; echo $$GREETING; cat $$ORCH_CONFIG_DIR/app.conf; ulimit -n; umask; echo $$PORT; env | grep -c ^LEAKED"
+                    "id -un; pwd; echo $$GREETING; cat $$ORCH_CONFIG_DIR/app.conf; ulimit -n; umask; echo $$PORT; env | grep -c ^LEAKED; true"
                 let module = try agent.module(
                     "report",
                     """
