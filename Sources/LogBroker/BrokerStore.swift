@@ -7,6 +7,18 @@ struct TopicPartition: Hashable, Sendable {
     var partition: Int32
 }
 
+/// What a client wants of one partition, and what it gets.
+struct FetchPartition: Sendable {
+    var place: TopicPartition
+    var offset: Int64
+    /// In bytes.
+    var limit: Int
+    var error = KafkaError.none
+    var start: Int64 = -1
+    var end: Int64 = -1
+    var records = ByteBuffer()
+}
+
 /// All topics on disk, and those who wait for them to grow. Runs on a thread of its own, because files block.
 actor BrokerStore {
     private let executor = ThreadExecutor(name: "broker-disk")
@@ -96,8 +108,24 @@ actor BrokerStore {
         return (base, log.startOffset)
     }
 
-    func read(_ place: TopicPartition, from offset: Int64, limit: Int) throws(KafkaError) -> ByteBuffer {
-        try log(place).read(from: offset, limit: limit)
+    /// Fills in the bounds and the records of each partition, all in one go.
+    ///
+    /// - Parameter mostBytes: what all of them may have together; each has its own limit too.
+    func fetch(_ wanted: [FetchPartition], mostBytes: Int) -> [FetchPartition] {
+        var left = mostBytes
+        return wanted.map { partition in
+            var filled = partition
+            do throws(KafkaError) {
+                let log = try log(partition.place)
+                (filled.start, filled.end) = (log.startOffset, log.endOffset)
+                guard left > 0 else { return filled }
+                filled.records = try log.read(from: partition.offset, limit: min(partition.limit, left))
+                left -= filled.records.readableBytes
+            } catch {
+                filled.error = error
+            }
+            return filled
+        }
     }
 
     func bounds(_ place: TopicPartition) throws(KafkaError) -> (start: Int64, end: Int64) {

@@ -66,16 +66,6 @@ extension RequestHandler {
 
     // MARK: Fetch
 
-    private struct FetchPartition {
-        var place: TopicPartition
-        var offset: Int64
-        var limit: Int
-        var error = KafkaError.none
-        var start: Int64 = -1
-        var end: Int64 = -1
-        var records = ByteBuffer()
-    }
-
     func fetch(_ frame: inout ByteBuffer, _ version: Int16, into response: inout ByteBuffer) async throws {
         _ = try frame.kafkaInteger(Int32.self)
         let longestWait = min(try frame.kafkaInteger(Int32.self), Self.longestWait)
@@ -98,7 +88,8 @@ extension RequestHandler {
 
         let deadline = ContinuousClock.now + .milliseconds(Int(longestWait))
         while true {
-            let size = await read(&partitions, mostBytes: mostBytes)
+            partitions = await store.fetch(partitions, mostBytes: mostBytes)
+            let size = partitions.reduce(0) { $0 + $1.records.readableBytes }
             if size >= max(1, fewestBytes) || partitions.contains(where: { $0.error != .none }) { break }
             let left = deadline - .now
             guard left > .zero else { break }
@@ -107,24 +98,6 @@ extension RequestHandler {
             await waitForGrowth(beyond: ends, for: left)
         }
         write(partitions, version, into: &response)
-    }
-
-    /// - Returns: how many bytes of records there are.
-    private func read(_ partitions: inout [FetchPartition], mostBytes: Int) async -> Int {
-        var size = 0
-        for index in partitions.indices {
-            let partition = partitions[index]
-            do throws(KafkaError) {
-                (partitions[index].start, partitions[index].end) = try await store.bounds(partition.place)
-                guard size < mostBytes else { continue }
-                let limit = min(partition.limit, mostBytes - size)
-                partitions[index].records = try await store.read(partition.place, from: partition.offset, limit: limit)
-                size += partitions[index].records.readableBytes
-            } catch {
-                partitions[index].error = error
-            }
-        }
-        return size
     }
 
     private func waitForGrowth(beyond offsets: [TopicPartition: Int64], for span: Duration) async {

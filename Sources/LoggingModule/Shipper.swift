@@ -59,8 +59,7 @@ package actor Shipper {
             for message in batch { handle(message) }
         }
         saveAll()
-        producer?.close(waiting: .seconds(2))
-        producer = nil
+        producer?.flush(waiting: .seconds(2))
     }
 
     /// Ends ``run()`` after what is on its way has arrived, or after two seconds.
@@ -260,7 +259,7 @@ package actor Shipper {
     }
 
     private func rebuild() {
-        producer?.close(waiting: .zero)
+        producer?.close()
         producer = nil
         for number in sources.keys { sources[number]?.rewind() }
         do {

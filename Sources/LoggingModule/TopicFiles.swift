@@ -26,9 +26,8 @@ package actor TopicFiles {
 
     private let executor = ThreadExecutor(name: "log-files")
     private let folder: String
-    private let settings: KafkaSettings
-    private let reactor: Reactor
-    private let admin: KafkaAdmin
+    /// For questions about topics, on this consumer's connection.
+    package nonisolated let admin: KafkaAdmin
     private let logger: Logger
     private let consumer: KafkaConsumer
     private var states: [TopicName: State] = [:]
@@ -39,16 +38,14 @@ package actor TopicFiles {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    package init(folder: String, settings: KafkaSettings, reactor: Reactor, admin: KafkaAdmin, logger: Logger) throws {
+    package init(folder: String, settings: KafkaSettings, reactor: Reactor, logger: Logger) throws {
         self.folder = folder
-        self.settings = settings
-        self.reactor = reactor
-        self.admin = admin
         self.logger = logger
         (needsSave, saveRequests) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-        consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: .milliseconds(500)) { notice in
+        consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: .seconds(2)) { notice in
             if case .log(let level, let text) = notice, level <= 3 { logger.debug("librdkafka: \(text)") }
         }
+        admin = KafkaAdmin(sharing: consumer)
         try Files.makeFolder(folder)
     }
 
@@ -90,7 +87,7 @@ package actor TopicFiles {
             group.cancelAll()
         }
         save()
-        consumer.close()
+        // librdkafka's threads are not waited for: they end with the process.
     }
 
     private func consume() async {

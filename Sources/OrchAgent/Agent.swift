@@ -101,9 +101,9 @@ package struct Agent {
         for topic in TopicName.reserved {
             try await shipper.add(topic.rawValue, topic: topic, folder: "\(AgentPaths.control(in: data))/\(topic)")
         }
-        let admin = try KafkaAdmin(settings: kafka, reactor: reactor) { _ in }
         let topicFiles = try TopicFiles(
-            folder: AgentPaths.logs(in: data), settings: kafka, reactor: reactor, admin: admin, logger: loggingLogger)
+            folder: AgentPaths.logs(in: data), settings: kafka, reactor: reactor, logger: loggingLogger)
+        let admin = topicFiles.admin
         for topic in TopicName.reserved { topicFiles.add(topic) }
         let driver = ProcessDriver(
             instancesFolder: AgentPaths.instances(in: data), shimProgram: Files.sibling("orch-shim"),
@@ -135,10 +135,18 @@ package struct Agent {
         services.append(.init(service: BackgroundService { await agent.refreshLosses() }))
         services.append(
             contentsOf: try await APIServer(agent: agent, logger: controlLog.logger(.requestManager)).services())
+        if settings.stopsInstances {
+            // Named last, so ended first, while everybody who stops instances is still there.
+            services.append(
+                .init(
+                    service: BackgroundService(onShutdown: {}) {
+                        try? await gracefulShutdown()
+                        await agent.stopAllInstances()
+                    }))
+        }
         let group = ServiceGroup(
             configuration: .init(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
-        await admin.close()
         reactor.stop()
     }
 

@@ -1,9 +1,7 @@
-import AsyncHTTPClient
 import FoundationEssentials
 import Glibc
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 package import OrchModel
 
 /// Talks to an agent over its HTTP API.
@@ -20,15 +18,6 @@ package struct AgentClient: Sendable {
     /// The largest answer that is no stream, in bytes.
     private static let largestAnswer = 256 << 20
 
-    /// One for the whole program, and for its whole life. An agent that is not there is said so at once.
-    private static let http: HTTPClient = {
-        var configuration = HTTPClient.Configuration()
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.timeout.connect = .seconds(5)
-        configuration.redirectConfiguration = .disallow
-        return HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration)
-    }()
-
     package let door: Door
 
     package init(door: Door) { self.door = door }
@@ -42,14 +31,19 @@ package struct AgentClient: Sendable {
         timeout: TimeSpan = .seconds(60), as: Answer.Type = Answer.self
     ) async throws(OrchError) -> Answer {
         do {
-            let response = try await execute(
-                method, path, query, body, deadline: .now() + .nanoseconds(timeout.nanoseconds))
-            let bytes = try await response.body.collect(upTo: Self.largestAnswer)
-            try Self.check(response.status, bytes)
+            let (status, bytes) = try await answer(to: request(method, path, query, body), within: timeout)
+            try Self.check(status, bytes)
             return try JSONDecoder().decode(Answer.self, from: Data(bytes.readableBytesView))
         } catch {
             throw translate(error)
         }
+    }
+
+    /// Sends a change that has no answer but the deployment it makes.
+    package func change(
+        _ method: String = "POST", _ path: String, body: (any Encodable)? = nil
+    ) async throws(OrchError) -> DeploymentView {
+        try await call(method, path, body: body)
     }
 
     /// Follows a stream of server-sent events until it ends or `body` returns `false`.
@@ -57,58 +51,84 @@ package struct AgentClient: Sendable {
         _ path: String, query: [(String, String)], body: (ServerSentEvent) async throws -> Bool
     ) async throws(OrchError) {
         do {
-            let response = try await execute("GET", path, query, nil, deadline: .distantFuture)
-            guard response.status == .ok else {
-                try Self.check(response.status, try await response.body.collect(upTo: Self.largestAnswer))
-                return
-            }
-            var parser = ServerSentEventParser()
-            for try await chunk in response.body {
-                for event in parser.feed(chunk.readableBytesView) {
-                    if event.kind == "error" {
-                        let failure = try JSONDecoder().decode(ErrorBody.self, from: Data(event.data.utf8))
-                        throw OrchError(.init(wireName: failure.error), failure.message)
-                    }
-                    if try await !body(event) { return }
+            try await HTTPConnection.exchange(request("GET", path, query, nil), at: door) { status, chunks in
+                guard status == .ok else {
+                    try Self.check(status, try await chunks.collect(upTo: Self.largestAnswer))
+                    return
                 }
+                try await Self.read(chunks, body)
             }
-            throw OrchError(.unavailable, "the agent ended the stream: is it being restarted?")
         } catch {
             throw translate(error)
         }
     }
 
-    private func execute(
-        _ method: String, _ path: String, _ query: [(String, String)], _ body: (any Encodable)?, deadline: NIODeadline
-    ) async throws -> HTTPClientResponse {
-        var request = HTTPClientRequest(url: url(path, query))
-        request.method = HTTPMethod(rawValue: method)
-        request.headers.add(name: "user-agent", value: "orch/\(OrchVersion.current)")
-        if case .address(_, let token?) = door { request.headers.add(name: "authorization", value: "Bearer \(token)") }
-        if let body {
-            request.headers.add(name: "content-type", value: "application/json")
-            request.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(body)))
+    private static func read(_ chunks: HTTPConnection.Body, _ body: (ServerSentEvent) async throws -> Bool) async throws
+    {
+        var parser = ServerSentEventParser()
+        for try await chunk in chunks {
+            for event in parser.feed(chunk.readableBytesView) {
+                if event.kind == "error" {
+                    let failure = try JSONDecoder().decode(ErrorBody.self, from: Data(event.data.utf8))
+                    throw OrchError(.init(wireName: failure.error), failure.message)
+                }
+                if try await !body(event) { return }
+            }
         }
-        return try await Self.http.execute(request, deadline: deadline)
+        throw OrchError(.unavailable, "the agent ended the stream: is it being restarted?")
     }
 
-    private func url(_ path: String, _ query: [(String, String)]) -> String {
-        let base =
-            switch door {
-            case .socket(let socket): "http+unix://\(Self.escape(socket))"
-            case .address(let url, _): url
+    private func answer(
+        to request: HTTPConnection.Request, within span: TimeSpan
+    ) async throws -> (HTTPResponseStatus, ByteBuffer) {
+        try await withThrowingTaskGroup(of: (HTTPResponseStatus, ByteBuffer).self) { group in
+            group.addTask {
+                try await HTTPConnection.exchange(request, at: door) { status, body in
+                    (status, try await body.collect(upTo: Self.largestAnswer))
+                }
             }
+            group.addTask {
+                try await Task.sleep(for: span.duration)
+                throw OrchError(.timedOut, "the agent did not answer within \(span)")
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw ChannelError.inputClosed }
+            return first
+        }
+    }
+
+    private func request(
+        _ method: String, _ path: String, _ query: [(String, String)], _ body: (any Encodable)?
+    ) throws -> HTTPConnection.Request {
+        var headers = HTTPHeaders([("user-agent", "orch/\(OrchVersion.current)"), ("connection", "close")])
+        switch door {
+        case .socket: headers.add(name: "host", value: "agent")
+        case .address(let url, let token):
+            headers.add(name: "host", value: url.split(separator: "/").last.map(String.init) ?? "")
+            if let token {
+                guard token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+                    throw OrchError(.invalidRequest, "the token holds characters that no token has: check ORCH_TOKEN")
+                }
+                headers.add(name: "authorization", value: "Bearer \(token)")
+            }
+        }
+        var content = ByteBuffer()
+        if let body {
+            content.writeBytes(try JSONEncoder().encode(body))
+            headers.add(name: "content-type", value: "application/json")
+        }
+        if method != "GET" { headers.add(name: "content-length", value: String(content.readableBytes)) }
         let pairs = query.map { "\(Self.escape($0.0))=\(Self.escape($0.1))" }.joined(separator: "&")
-        return base + path + (pairs.isEmpty ? "" : "?\(pairs)")
+        let target = pairs.isEmpty ? path : "\(path)?\(pairs)"
+        let head = HTTPRequestHead(version: .http1_1, method: .init(rawValue: method), uri: target, headers: headers)
+        return HTTPConnection.Request(head: head, body: content)
     }
 
     /// Percent-encodes all but the unreserved characters of RFC 3986.
-    package static func escape(_ text: String) -> String {
+    private static func escape(_ text: String) -> String {
         var escaped = ""
         for byte in text.utf8 {
-            if byte.isAlphanumeric
-                || [UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~")].contains(byte)
-            {
+            if byte.isAlphanumeric || "-._~".utf8.contains(byte) {
                 escaped.unicodeScalars.append(Unicode.Scalar(byte))
             } else {
                 let digits = String(byte, radix: 16, uppercase: true)
@@ -124,7 +144,9 @@ package struct AgentClient: Sendable {
             let details = (body.details ?? []).map { "\n  \($0)" }.joined()
             throw OrchError(.init(wireName: body.error), body.message + details)
         }
-        throw OrchError(.failed, "the agent answered \(status.code): is that really an orch agent?")
+        throw OrchError(
+            status.code < 500 ? .invalidRequest : .failed,
+            "the agent answered \(status.code): the request is too large, or that is no orch agent")
     }
 
     private func translate(_ error: any Error) -> OrchError {
@@ -135,30 +157,14 @@ package struct AgentClient: Sendable {
                 "the agent's answer is not understood: it may be of another version than this orch (\(OrchVersion.current))",
                 cause: error)
         }
-        if let error = error as? HTTPClientError, error == .deadlineExceeded || error == .readTimeout {
-            return OrchError(.timedOut, "the agent did not answer in time", cause: error)
-        }
-        let place =
-            switch door {
-            case .socket(let path): path
-            case .address(let url, _): url
+        switch door {
+        case .socket(let path):
+            if access(path, R_OK | W_OK) != 0, errno == EACCES {
+                return OrchError(.notAllowed, "\(path) belongs to another user: run orch as that one", cause: error)
             }
-        if case .socket(let path) = door, access(path, F_OK) == 0 || errno == EACCES, access(path, R_OK | W_OK) != 0 {
-            return OrchError(.notAllowed, "\(path) belongs to another user: run orch as that one", cause: error)
+            return OrchError(.unavailable, "no agent answers at \(path): start one with 'orch bootstrap'", cause: error)
+        case .address(let url, _):
+            return OrchError(.unavailable, "no agent answers at \(url): is it started with --http-port?", cause: error)
         }
-        if case .address = door {
-            return OrchError(
-                .unavailable, "no agent answers at \(place): is it started with --http-port?", cause: error)
-        }
-        return OrchError(.unavailable, "no agent answers at \(place): start one with 'orch bootstrap'", cause: error)
-    }
-}
-
-extension AgentClient {
-    /// Sends a change that has no body.
-    package func change(_ method: String = "POST", _ path: String, body: (any Encodable)? = nil) async throws(OrchError)
-        -> DeploymentView
-    {
-        try await call(method, path, body: body)
     }
 }

@@ -1,6 +1,6 @@
 import CRdkafka
 package import OrchModel
-package import OrchSystem
+import OrchSystem
 
 /// Asks a cluster about its topics. Runs on a thread of its own, because these calls of librdkafka block.
 package actor KafkaAdmin {
@@ -11,16 +11,8 @@ package actor KafkaAdmin {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    package init(settings: KafkaSettings, reactor: Reactor, onNotice: @escaping @Sendable (KafkaNotice) -> Void) throws
-    {
-        let configuration = try settings.configuration([
-            "reconnect.backoff.max.ms": "2000", "allow.auto.create.topics": "true",
-        ])
-        rd_kafka_conf_set_events(configuration, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG)
-        handle = try KafkaHandle(RD_KAFKA_CONSUMER, configuration: configuration, reactor: reactor) { event in
-            if let notice = KafkaHandle.notice(in: event) { onNotice(notice) }
-        }
-    }
+    /// - Parameter consumer: whose connection is shared: each instance of librdkafka costs an idle thread's wake-ups.
+    package init(sharing consumer: KafkaConsumer) { handle = consumer.handle }
 
     /// All topics with their numbers of partitions.
     package func topics() throws(OrchError) -> [String: Int] { try metadata(of: nil) }
@@ -72,6 +64,4 @@ package actor KafkaAdmin {
         // -1 stands for the end.
         return found.offset >= 0 ? found.offset : try bounds(of: topic, partition: partition).end
     }
-
-    package func close() { handle.close() }
 }

@@ -127,12 +127,11 @@ package final class KafkaProducer: @unchecked Sendable {
         return rd_kafka_produceva(handle.client, arguments, arguments.count)
     }
 
-    /// How many records are queued or on their way.
-    package var inFlight: Int { Int(rd_kafka_outq_len(handle.client)) }
+    /// Waits at most `span` for what is on its way. Blocks.
+    package func flush(waiting span: TimeSpan) { rd_kafka_flush(handle.client, Int32(span.milliseconds)) }
 
-    /// Ends it, after waiting at most `span` for what is on its way. Blocks.
-    package func close(waiting span: TimeSpan) {
-        rd_kafka_flush(handle.client, Int32(span.milliseconds))
+    /// Ends it; what is on its way is given up. Blocks.
+    package func close() {
         rd_kafka_purge(
             handle.client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
         handle.close()

@@ -14,6 +14,8 @@ do {
         AgentSettings(
             dataDirectory: line.dataDirectory, socket: line.socket, httpPort: line.httpPort, kafka: line.kafka,
             brokerPort: line.brokerPort, logLevel: line.logLevel, stopsInstances: line.stopsInstances))
+    // Threads of libraries still run, and must not find their memory taken down.
+    _exit(0)
 } catch {
     let error = OrchError(wrapping: error, "the agent cannot start: \(error)")
     StandardStream.error.write("orch-agent: \(error.message)\n")

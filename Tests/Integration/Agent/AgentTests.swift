@@ -103,6 +103,50 @@ extension Integration {
             }
         }
 
+        @Test(.timeLimit(.minutes(2))) func `an agent that is told to takes its instances along when it ends`()
+            async throws
+        {
+            try await TestAgent.withAgent(options: ["--stop-instances"]) { agent in
+                let sleeper = try agent.module("sleeper", "command: sleep 1000\nupdate: {monitor: 10ms}")
+                #expect(try await agent.deploy(sleeper).status == 0)
+                let id = try await agent.instance("sleeper").id.rawValue
+                #expect(try await agent.orch("shutdown").status == 0)
+                #expect(agent.processes(of: id).isEmpty)
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2)))
+        func `a full disk is told, costs nothing that was promised, and mends by itself`() async throws {
+            try await TestAgent.withoutAgent { agent in
+                try Files.makeFolder(agent.data)
+                try #require(
+                    try await agent.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", agent.data]).status == 0)
+                let outcome: Result<Void, any Error>
+                do {
+                    try await agent.bootstrap()
+                    let sleeper = try agent.module("sleeper", "command: sleep 1000\nupdate: {monitor: 10ms}")
+                    #expect(try await agent.deploy(sleeper).status == 0)
+                    let before = try await agent.instance("sleeper").pid
+                    _ = try await agent.run(["dd", "if=/dev/zero", "of=\(agent.data)/filler", "bs=64k"])
+                    let refused = try await agent.deploy(
+                        agent.module("other", "command: sleep 1000\nupdate: {monitor: 10ms}"))
+                    #expect(refused.status == 1, "\(refused)")
+                    #expect(refused.errors.contains("free some disk space"), "\(refused)")
+                    Files.remove("\(agent.data)/filler")
+                    #expect(
+                        try await agent.deploy(agent.module("other", "command: sleep 1000\nupdate: {monitor: 10ms}"))
+                            .status == 0)
+                    #expect(try await agent.instance("sleeper").pid == before)
+                    outcome = .success(())
+                } catch {
+                    outcome = .failure(error)
+                }
+                _ = try await agent.orch("shutdown", "--stop-instances")
+                #expect(try await agent.run(["umount", "-l", agent.data]).status == 0)
+                try outcome.get()
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func `a damaged database is moved aside and running instances are found again`()
             async throws
         {

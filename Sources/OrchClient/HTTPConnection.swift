@@ -1,0 +1,110 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import OrchModel
+
+/// One request on a connection of its own. NIO's codec alone, because a command's start is most of its time: a full client
+/// with TLS and pools takes twice as long.
+enum HTTPConnection {
+    struct Request: Sendable {
+        var head: HTTPRequestHead
+        var body: ByteBuffer
+    }
+
+    /// The body of an answer, as it comes.
+    struct Body: AsyncSequence {
+        typealias Parts = NIOAsyncChannelInboundStream<HTTPClientResponsePart>
+
+        var parts: Parts.AsyncIterator
+
+        struct AsyncIterator: AsyncIteratorProtocol {
+            var parts: Parts.AsyncIterator
+
+            mutating func next() async throws -> ByteBuffer? { try await next(isolation: #isolation) }
+
+            mutating func next(isolation actor: isolated (any Actor)?) async throws(any Error) -> ByteBuffer? {
+                while let part = try await parts.next(isolation: actor) {
+                    switch part {
+                    case .body(let bytes): return bytes
+                    case .head: continue
+                    case .end: return nil
+                    }
+                }
+                // The connection ended before the answer did.
+                throw ChannelError.inputClosed
+            }
+        }
+
+        func makeAsyncIterator() -> AsyncIterator { AsyncIterator(parts: parts) }
+    }
+
+    private static let connectTimeout = TimeAmount.seconds(5)
+
+    /// Sends a request and hands the answer to `handle`. Cancelling closes the connection.
+    static func exchange<Value>(
+        _ request: Request, at door: AgentClient.Door, _ handle: (HTTPResponseStatus, Body) async throws -> Value
+    ) async throws -> Value {
+        let connection = try await connect(door)
+        return try await connection.executeThenClose { inbound, outbound in
+            try await outbound.write(request)
+            var parts = inbound.makeAsyncIterator()
+            guard case .head(let head)? = try await parts.next() else { throw ChannelError.inputClosed }
+            return try await handle(head.status, Body(parts: parts))
+        }
+    }
+
+    private static func connect(_ door: AgentClient.Door) async throws -> NIOAsyncChannel<
+        HTTPClientResponsePart, Request
+    > {
+        let bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup).connectTimeout(connectTimeout)
+        let initialize: @Sendable (any Channel) -> EventLoopFuture<NIOAsyncChannel<HTTPClientResponsePart, Request>> = {
+            channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHTTPClientHandlers()
+                try channel.pipeline.syncOperations.addHandler(RequestWriter())
+                return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
+            }
+        }
+        switch door {
+        case .socket(let path):
+            return try await bootstrap.connect(unixDomainSocketPath: path, channelInitializer: initialize)
+        case .address(let url, _):
+            let authority = url.split(separator: "/").last.map(String.init) ?? ""
+            let colon = authority.lastIndex(of: ":")
+            let host = colon.map { String(authority[..<$0]) } ?? authority
+            guard let port = colon.map({ Int(authority[authority.index(after: $0)...]) }) ?? 80 else {
+                throw OrchError(.invalidRequest, "\(url.quotedOneLine) has no valid port")
+            }
+            return try await bootstrap.connect(host: host, port: port, channelInitializer: initialize)
+        }
+    }
+}
+
+/// Takes a request apart for NIO's codec.
+private final class RequestWriter: ChannelOutboundHandler {
+    typealias OutboundIn = HTTPConnection.Request
+    typealias OutboundOut = HTTPClientRequestPart
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        let request = unwrapOutboundIn(data)
+        context.write(wrapOutboundOut(.head(request.head)), promise: nil)
+        if request.body.readableBytes > 0 {
+            context.write(wrapOutboundOut(.body(.byteBuffer(request.body))), promise: nil)
+        }
+        context.write(wrapOutboundOut(.end(nil)), promise: promise)
+    }
+}
+
+extension HTTPConnection.Body {
+    /// All of it, at most `limit` bytes.
+    func collect(upTo limit: Int) async throws -> ByteBuffer {
+        var whole = ByteBuffer()
+        for try await chunk in self {
+            guard whole.readableBytes + chunk.readableBytes <= limit else {
+                throw OrchError(.failed, "the agent's answer is larger than \(ByteSize(bytes: Int64(limit)))")
+            }
+            whole.writeImmutableBuffer(chunk)
+        }
+        return whole
+    }
+}
