@@ -43,8 +43,6 @@ int orch_open(const char *path, enum orch_open_mode mode, uint32_t permissions) 
     return result(open(path, flags[mode] | O_CLOEXEC, permissions));
 }
 
-int orch_chdir(const char *path) { return result(chdir(path)); }
-
 int orch_mkdir(const char *path, uint32_t permissions) { return result(mkdir(path, permissions)); }
 
 int orch_rename(const char *from, const char *to) { return result(rename(from, to)); }
@@ -57,8 +55,6 @@ int64_t orch_file_size(const char *path) {
     struct stat status;
     return stat(path, &status) < 0 ? -errno : status.st_size;
 }
-
-int orch_set_nonblocking(int fd) { return result(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)); }
 
 int orch_lock(int fd, int milliseconds) {
     int64_t end = orch_monotonic_clock() + milliseconds * 1000000LL;

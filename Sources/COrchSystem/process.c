@@ -17,8 +17,6 @@ static int result(long value) { return value < 0 ? -errno : (int)value; }
 
 int orch_pidfd_open(int pid) { return result(syscall(SYS_pidfd_open, pid, 0)); }
 
-int orch_pidfd_send_signal(int pidfd, int signal) { return result(syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0)); }
-
 int orch_become_subreaper(void) { return result(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)); }
 
 int orch_kill(int pid, int signal) { return result(kill(pid, signal)); }

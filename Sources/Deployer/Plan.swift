@@ -3,7 +3,7 @@ package import OrchModel
 
 /// What a deploy would change, key by key.
 package enum Plan {
-    /// Values of variables may be secret: only their names are shown.
+    /// Values of variables and configuration files may be secret: only that they change is shown.
     private static let hiddenValue = "(hidden)"
 
     package static func compare(_ current: ModuleSpec?, with next: ModuleSpec) throws -> [PlanView.Change] {
@@ -11,7 +11,7 @@ package enum Plan {
         let after = try leaves(of: next)
         return Set(before.keys).union(after.keys).sorted().compactMap { key in
             guard before[key] != after[key] else { return nil }
-            let isHidden = key.hasPrefix("env.")
+            let isHidden = key.hasPrefix("env.") || key.hasPrefix("files[") && key.hasSuffix(".content")
             return PlanView.Change(
                 key: key, from: before[key].map { isHidden ? hiddenValue : $0 },
                 to: after[key].map { isHidden ? hiddenValue : $0 })

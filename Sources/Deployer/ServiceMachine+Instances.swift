@@ -44,6 +44,16 @@ extension ServiceMachine {
                 )))
     }
 
+    /// Starts an instance that was stopped, or is being stopped, by hand.
+    mutating func resumeInstance(_ id: InstanceID, at now: Timestamp) {
+        guard let record = instances[id], record.intent != .retire else { return }
+        if !record.isActive {
+            revive(id, at: now)
+        } else if record.intent == .stop {
+            update(id) { $0.intent = .restart }
+        }
+    }
+
     /// Starts an instance that has ended, with a clean slate.
     mutating func revive(_ id: InstanceID, at now: Timestamp) {
         update(id) { record in
@@ -88,6 +98,7 @@ extension ServiceMachine {
 
     private mutating func startFailed(_ id: InstanceID, _ error: OrchError, at now: Timestamp) {
         guard let record = instances[id] else { return }
+        earlyExits[id] = nil
         note("instance.failed", error.message, instance: id, at: now)
         if record.intent == .run, service.deployment?.state == .running || service.deployment?.state == .rollingBack {
             set(id, .failed, error.message, at: now)
@@ -114,6 +125,9 @@ extension ServiceMachine {
         case .unhealthy(let why):
             set(id, .unhealthy, why, at: now)
             note("instance.unhealthy", why, instance: id, at: now)
+            if service.deployment != nil, record.isReady {
+                fail(because: id, "\(id) became unhealthy: \(why)", at: now)
+            }
         }
     }
 
@@ -176,6 +190,7 @@ extension ServiceMachine {
             return
         }
         actions.append(.endHealthWatch(id))
+        guard record.isActive else { return }
         update(id) { record in
             record.process = nil
             record.lastExit = exit
@@ -210,6 +225,7 @@ extension ServiceMachine {
             note("instance.completed", reason, instance: id, at: now)
         case .giveUp:
             set(id, .failed, "\(reason), given up", at: now)
+            if service.deployment != nil { fail(because: id, "\(id) is given up: \(reason)", at: now) }
             note("instance.failed", "\(reason), given up", instance: id, at: now)
         case .restart(let delay):
             update(id) { $0.restarts += 1 }

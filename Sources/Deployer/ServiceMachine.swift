@@ -72,6 +72,8 @@ package struct ServiceMachine: Sendable {
         self.service = service
         self.instances = Dictionary(uniqueKeysWithValues: instances.map { ($0.id, $0) })
         self.generator = generator
+        // What it depends on is not known to work before somebody says so.
+        missingDependencies = spec?.dependsOn ?? []
     }
 
     /// A service that is deployed for the first time.
@@ -118,9 +120,11 @@ package struct ServiceMachine: Sendable {
                     "\(service.name) is being changed by \(running.id) (\(running.kind.rawValue)): wait for it with 'orch wait \(running.id)'"
                 )
             }
+            culprit = nil
             finish(.failed, reason: "superseded by a \(change.kind.rawValue)", at: now)
         }
         // What was stopped is nothing to go back to.
+        isGone = false
         let from = service.target == 0 || service.desired != .running ? nil : service.target
         var isReplacing = false
         switch change {
@@ -138,7 +142,7 @@ package struct ServiceMachine: Sendable {
             isReplacing = true
         case .start:
             service.desired = .running
-            for record in instances.values where !record.isActive { revive(record.id, at: now) }
+            for record in instances.values { resumeInstance(record.id, at: now) }
         case .stop: service.desired = .stopped
         case .remove: service.desired = .removed
         case .scale(let count):
@@ -197,7 +201,7 @@ package struct ServiceMachine: Sendable {
             throw OrchError(.notFound, "there is no instance \(id)")
         }
         switch kind {
-        case .start: if !record.isActive { revive(id, at: now) }
+        case .start: resumeInstance(id, at: now)
         case .stop: endInstance(id, .stop, at: now)
         case .restart: if record.isActive { endInstance(id, .restart, at: now) } else { revive(id, at: now) }
         case .deploy, .scale, .remove:

@@ -156,12 +156,13 @@ actor BrokerStore {
     /// A number that no producer has had before, over restarts too: they are reserved in blocks on disk.
     func newProducerID() throws(KafkaError) -> Int64 {
         if nextProducerID >= producerIDsReserved {
-            producerIDsReserved = nextProducerID + 1000
+            let reserved = nextProducerID + 1000
             do throws(SystemError) {
-                try Files.replace(producerIDFile, with: "\(producerIDsReserved)", durable: true)
+                try Files.replace(producerIDFile, with: "\(reserved)", durable: true)
             } catch {
                 throw .kafkaStorageError
             }
+            producerIDsReserved = reserved
         }
         defer { nextProducerID += 1 }
         return nextProducerID

@@ -1,7 +1,6 @@
 /// The error codes of the protocol that this broker answers with (kafka.apache.org/protocol, "Error Codes").
 enum KafkaError: Int16, Error {
     case none = 0
-    case unknownServerError = -1
     case offsetOutOfRange = 1
     case corruptMessage = 2
     case unknownTopicOrPartition = 3

@@ -13,6 +13,8 @@ package struct LogBroker: Service {
     /// Larger requests close the connection before they take memory.
     private static let largestFrame = 16 << 20
     private static let host = "127.0.0.1"
+    /// How often records are looked at that are too old.
+    private static let expiryInterval = Duration.seconds(3600)
 
     private let settings: BrokerSettings
     private let store: BrokerStore
@@ -58,6 +60,9 @@ package struct LogBroker: Service {
     package func run() async throws {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await syncNowAndThen() }
+            group.addTask {
+                while (try? await Task.sleep(for: Self.expiryInterval)) != nil { await store.removeExpired() }
+            }
             await serve()
             group.cancelAll()
         }

@@ -82,8 +82,8 @@ final class PartitionLog {
 
     func sync() throws(SystemError) {
         guard needsSync else { return }
-        needsSync = false
         try segments.last?.sync()
+        needsSync = false
     }
 
     private func roll(at offset: Int64) throws(SystemError) {

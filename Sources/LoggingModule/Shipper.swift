@@ -213,7 +213,8 @@ package actor Shipper {
             case nil:
                 if !trouble.isEmpty { logger.notice("the broker takes lines again") }
                 trouble = ""
-                if source.acknowledge(entry) { moved.insert(number) }
+                // Behind one that came back, nothing counts: all of it is sent again.
+                if !source.mustResend, source.acknowledge(entry) { moved.insert(number) }
             case .refused(let text):
                 // It would be refused again and again; the ones behind it must pass.
                 logger.error(

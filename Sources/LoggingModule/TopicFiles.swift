@@ -26,8 +26,7 @@ package actor TopicFiles {
 
     private let executor = ThreadExecutor(name: "log-files")
     private let folder: String
-    /// For questions about topics, on this consumer's connection.
-    package nonisolated let admin: KafkaAdmin
+    private let admin: KafkaAdmin
     private let logger: Logger
     private let consumer: KafkaConsumer
     private var states: [TopicName: State] = [:]
@@ -38,14 +37,14 @@ package actor TopicFiles {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    package init(folder: String, settings: KafkaSettings, reactor: Reactor, logger: Logger) throws {
+    package init(folder: String, settings: KafkaSettings, reactor: Reactor, admin: KafkaAdmin, logger: Logger) throws {
         self.folder = folder
         self.logger = logger
         (needsSave, saveRequests) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: .seconds(2)) { notice in
             if case .log(let level, let text) = notice, level <= 3 { logger.debug("librdkafka: \(text)") }
         }
-        admin = KafkaAdmin(sharing: consumer)
+        self.admin = admin
         try Files.makeFolder(folder)
     }
 

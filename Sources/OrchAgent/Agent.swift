@@ -64,6 +64,9 @@ package struct Agent {
                 "the data directory \(data) cannot be written (\(error.reason)): choose another with --data-dir",
                 cause: error)
         }
+        guard !Files.exists(settings.socket) || Files.isSocket(settings.socket) else {
+            throw OrchError(.conflict, "\(settings.socket) is there and is no socket: choose another with --socket")
+        }
         guard settings.socket.utf8.count <= Sockets.longestPath else {
             throw OrchError(
                 .invalidRequest,
@@ -101,9 +104,9 @@ package struct Agent {
         for topic in TopicName.reserved {
             try await shipper.add(topic.rawValue, topic: topic, folder: "\(AgentPaths.control(in: data))/\(topic)")
         }
+        let admin = KafkaAdmin(settings: kafka, reactor: reactor)
         let topicFiles = try TopicFiles(
-            folder: AgentPaths.logs(in: data), settings: kafka, reactor: reactor, logger: loggingLogger)
-        let admin = topicFiles.admin
+            folder: AgentPaths.logs(in: data), settings: kafka, reactor: reactor, admin: admin, logger: loggingLogger)
         for topic in TopicName.reserved { topicFiles.add(topic) }
         let driver = ProcessDriver(
             instancesFolder: AgentPaths.instances(in: data), shimProgram: Files.sibling("orch-shim"),
@@ -127,6 +130,7 @@ package struct Agent {
 
         // What is named first is stopped last: the API stops taking requests before anybody it asks is gone.
         services.append(.init(service: BackgroundService(onShutdown: { shipper.finish() }) { try await shipper.run() }))
+        services.append(.init(service: BackgroundService { await admin.closeWhenIdle() }))
         services.append(.init(service: BackgroundService { await topicFiles.run() }))
         services.append(.init(service: BackgroundService { await views.run() }))
         services.append(.init(service: BackgroundService { await driver.run() }))

@@ -1,25 +1,65 @@
 import CRdkafka
 package import OrchModel
-import OrchSystem
+package import OrchSystem
 
 /// Asks a cluster about its topics. Runs on a thread of its own, because these calls of librdkafka block.
 package actor KafkaAdmin {
     private let executor = ThreadExecutor(name: "kafka-admin")
-    private let handle: KafkaHandle
     /// How long an answer may take, in milliseconds.
     private let timeout: Int32 = 5000
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    /// - Parameter consumer: whose connection is shared: each instance of librdkafka costs an idle thread's wake-ups.
-    package init(sharing consumer: KafkaConsumer) { handle = consumer.handle }
+    /// An instance of librdkafka costs an idle thread's wake-ups, so there is one only while questions come.
+    private static let idleLimit = Duration.seconds(10)
+
+    private let settings: KafkaSettings
+    private let reactor: Reactor
+    private var current: KafkaHandle?
+    private var lastUse = ContinuousClock.now
+    private let uses = Signal()
+
+    package init(settings: KafkaSettings, reactor: Reactor) {
+        self.settings = settings
+        self.reactor = reactor
+    }
+
+    /// Closes the connection when nobody has asked for a while. Runs until the task is cancelled.
+    package func closeWhenIdle() async {
+        for await _ in uses.listen() {
+            try? await Task.sleep(for: Self.idleLimit)
+            if ContinuousClock.now - lastUse >= Self.idleLimit {
+                current?.close()
+                current = nil
+            } else {
+                uses.send()
+            }
+        }
+    }
+
+    private func handle() throws(OrchError) -> KafkaHandle {
+        lastUse = .now
+        uses.send()
+        if let current { return current }
+        do {
+            let configuration = try settings.configuration([
+                "reconnect.backoff.max.ms": "2000", "allow.auto.create.topics": "true",
+            ])
+            rd_kafka_conf_set_events(configuration, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG)
+            let made = try KafkaHandle(RD_KAFKA_CONSUMER, configuration: configuration, reactor: reactor) { _ in }
+            current = made
+            return made
+        } catch {
+            throw OrchError(wrapping: error, "the Kafka broker cannot be asked")
+        }
+    }
 
     /// All topics with their numbers of partitions.
     package func topics() throws(OrchError) -> [String: Int] { try metadata(of: nil) }
 
     /// The partitions of one topic, which is made if need be and if the cluster lets us.
     package func partitions(of topic: String) throws(OrchError) -> Int {
-        guard let pointer = rd_kafka_topic_new(handle.client, topic, nil) else {
+        guard let pointer = rd_kafka_topic_new(try handle().client, topic, nil) else {
             throw OrchError(kafka: rd_kafka_last_error(), "topic \(topic) cannot be asked for")
         }
         defer { rd_kafka_topic_destroy(pointer) }
@@ -28,7 +68,7 @@ package actor KafkaAdmin {
 
     private func metadata(of topic: OpaquePointer?) throws(OrchError) -> [String: Int] {
         var answer: UnsafePointer<rd_kafka_metadata>?
-        let error = rd_kafka_metadata(handle.client, topic == nil ? 1 : 0, topic, &answer, timeout)
+        let error = rd_kafka_metadata(try handle().client, topic == nil ? 1 : 0, topic, &answer, timeout)
         guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let answer else {
             throw OrchError(kafka: error, "the Kafka broker does not tell its topics")
         }
@@ -45,7 +85,7 @@ package actor KafkaAdmin {
     package func bounds(of topic: String, partition: Int32) throws(OrchError) -> (start: Int64, end: Int64) {
         var start: Int64 = 0
         var end: Int64 = 0
-        let error = rd_kafka_query_watermark_offsets(handle.client, topic, partition, &start, &end, timeout)
+        let error = rd_kafka_query_watermark_offsets(try handle().client, topic, partition, &start, &end, timeout)
         guard error == RD_KAFKA_RESP_ERR_NO_ERROR else {
             throw OrchError(kafka: error, "the bounds of topic \(topic) cannot be told")
         }
@@ -57,7 +97,7 @@ package actor KafkaAdmin {
         let list = rd_kafka_topic_partition_list_new(1)
         defer { rd_kafka_topic_partition_list_destroy(list) }
         rd_kafka_topic_partition_list_add(list, topic, partition).pointee.offset = time.milliseconds
-        let error = rd_kafka_offsets_for_times(handle.client, list, timeout)
+        let error = rd_kafka_offsets_for_times(try handle().client, list, timeout)
         guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let found = list?.pointee.elems[0] else {
             throw OrchError(kafka: error, "topic \(topic) cannot be searched by time")
         }

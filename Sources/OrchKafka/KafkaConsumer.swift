@@ -30,7 +30,7 @@ package final class KafkaConsumer: @unchecked Sendable {
 
     private static let batchSize = 1000
 
-    let handle: KafkaHandle
+    private let handle: KafkaHandle
     private let queue: SendablePointer
     private let reactor: Reactor
     private let wakeUp: Int32
@@ -64,7 +64,6 @@ package final class KafkaConsumer: @unchecked Sendable {
             "enable.partition.eof": "true",
             "reconnect.backoff.max.ms": "2000",
             "auto.offset.reset": "earliest",
-            "allow.auto.create.topics": "true",
         ])
         rd_kafka_conf_set_events(configuration, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG)
         handle = try KafkaHandle(RD_KAFKA_CONSUMER, configuration: configuration, reactor: reactor) { event in

@@ -3,21 +3,22 @@ package struct Timestamp: Hashable, Sendable, Comparable, Codable, CustomStringC
     package let nanoseconds: Int64
 
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
-    package init(milliseconds: Int64) { nanoseconds = milliseconds * 1_000_000 }
-    package init(seconds: Int64) { nanoseconds = seconds * 1_000_000_000 }
+    /// Times beyond the years 1678 to 2262, which foreign records may carry, become the last one there is.
+    package init(milliseconds: Int64) { nanoseconds = milliseconds.clampedProduct(1_000_000) }
+    package init(seconds: Int64) { nanoseconds = seconds.clampedProduct(1_000_000_000) }
 
     package var milliseconds: Int64 { nanoseconds.floorDivided(by: 1_000_000) }
     package var seconds: Int64 { nanoseconds.floorDivided(by: 1_000_000_000) }
 
     package static func < (left: Timestamp, right: Timestamp) -> Bool { left.nanoseconds < right.nanoseconds }
     package static func + (left: Timestamp, right: TimeSpan) -> Timestamp {
-        Timestamp(nanoseconds: left.nanoseconds + right.nanoseconds)
+        Timestamp(nanoseconds: left.nanoseconds &+ right.nanoseconds)
     }
     package static func - (left: Timestamp, right: TimeSpan) -> Timestamp {
-        Timestamp(nanoseconds: left.nanoseconds - right.nanoseconds)
+        Timestamp(nanoseconds: left.nanoseconds &- right.nanoseconds)
     }
     package static func - (left: Timestamp, right: Timestamp) -> TimeSpan {
-        TimeSpan(nanoseconds: left.nanoseconds - right.nanoseconds)
+        TimeSpan(nanoseconds: left.nanoseconds &- right.nanoseconds)
     }
 
     /// RFC 3339 with nine decimals, always 30 characters, so that texts sort as times do.
@@ -68,6 +69,7 @@ package struct Timestamp: Hashable, Sendable, Comparable, Codable, CustomStringC
         }
         let days = CivilTime.daysSinceEpoch(year: year, month: month, day: day)
         let seconds = Int64(days * 86_400 + hour * 3600 + minute * 60 + second - offset)
+        guard abs(seconds) < Int64.max / 1_000_000_000 - 1 else { return nil }
         nanoseconds = seconds * 1_000_000_000 + Int64(nanosecond)
     }
 
@@ -175,6 +177,11 @@ private func pad(_ number: Int, _ width: Int) -> String {
 }
 
 extension Int64 {
+    fileprivate func clampedProduct(_ factor: Int64) -> Int64 {
+        let (product, overflow) = multipliedReportingOverflow(by: factor)
+        return overflow ? (self < 0 ? .min : .max) : product
+    }
+
     package func floorDivided(by divisor: Int64) -> Int64 {
         let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
         return remainder < 0 ? quotient - 1 : quotient

@@ -261,16 +261,20 @@ package struct DeployRequest: Codable, Sendable {
     package var path: String?
     package var replicas: Int?
     package var env: [String: String]?
+    /// The number of the first port.
+    package var port: Int?
 
     package init(
         module: String? = nil, file: String? = nil, path: String? = nil, replicas: Int? = nil,
-        env: [String: String]? = nil
+        env: [String: String]? = nil,
+        port: Int? = nil
     ) {
         self.module = module
         self.file = file
         self.path = path
         self.replicas = replicas
         self.env = env
+        self.port = port
     }
 }
 

@@ -51,7 +51,7 @@ package enum ModuleFile {
     }
 
     /// What concerns several keys at once.
-    private static func check(_ spec: ModuleSpec) throws(OrchError) {
+    package static func check(_ spec: ModuleSpec) throws(OrchError) {
         if TopicName.reserved.contains(spec.topic) {
             throw OrchError(.invalidRequest, "'topic' must not be \(spec.topic): that one is the control plane's own")
         }
@@ -81,6 +81,14 @@ package enum ModuleFile {
             throw OrchError(
                 .invalidRequest,
                 "\(spec.replicas) replicas cannot share port \(fixed[0]): use 'port: 0' for a free one each")
+        }
+        guard spec.ports.allSatisfy({ (0...65535).contains($0.port) }) else {
+            throw OrchError(.invalidRequest, "a port must be from 0 to 65535")
+        }
+        if ([spec.workdir, spec.user] + spec.command + spec.args + spec.env.values).contains(where: {
+            $0.contains("\0")
+        }) {
+            throw OrchError(.invalidRequest, "no text of a module may hold a zero byte")
         }
         for name in spec.env.keys where name.isEmpty || name.contains("=") || name.contains("\0") {
             throw OrchError(.invalidRequest, "\(name.quotedOneLine) in 'env' is no name of a variable")

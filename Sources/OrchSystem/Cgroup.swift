@@ -44,7 +44,7 @@ package struct Cgroup: Sendable {
                 for setting in settings { try write(setting.value, to: "\(folder)/\(setting.file)") }
                 folders[controller] = folder
             } catch {
-                notices.append("the \(controller.rawValue) limit of \(id) cannot be set here (\(error.reason))")
+                notices.append("the \(controller.rawValue) limit cannot be set here (\(error.reason))")
             }
         }
         return (Cgroup(folders: folders), notices)

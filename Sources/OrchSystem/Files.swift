@@ -75,6 +75,11 @@ package enum Files {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    package static func isSocket(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+    }
+
     /// Bytes, or `nil` when there is no such file.
     package static func size(_ path: String) -> Int64? {
         var status = stat()
@@ -141,13 +146,6 @@ package struct Descriptor: ~Copyable, Sendable {
     }
 
     deinit { close(number) }
-
-    /// Gives the descriptor away; closing it is the caller's from now on.
-    package consuming func release() -> Int32 {
-        let number = number
-        discard self
-        return number
-    }
 
     /// - Returns: the bytes read; 0 at the end.
     package func read(into buffer: inout [UInt8]) throws(SystemError) -> Int {

@@ -43,6 +43,11 @@ package struct ModuleRepository: Sendable {
             spec.replicas = replicas
         }
         for (name, value) in request.env ?? [:] { spec.env[name] = value }
+        if let port = request.port {
+            guard !spec.ports.isEmpty else { throw OrchError(.invalidRequest, "\(spec.name) has no port to set") }
+            spec.ports[0].port = port
+        }
+        try ModuleFile.check(spec)
         return spec
     }
 

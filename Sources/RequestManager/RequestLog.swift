@@ -46,7 +46,8 @@ package struct RequestLog: Sendable {
         case .success(let answer): record.status = status(answer)
         case .failure(let error): record.status = (error as? OrchError)?.code.httpStatus ?? 500
         }
-        record.milliseconds = Double((ContinuousClock.now - start).components.attoseconds / 1_000_000_000) / 1e6
+        let elapsed = (ContinuousClock.now - start).components
+        record.milliseconds = Double(elapsed.seconds) * 1000 + Double(elapsed.attoseconds / 1_000_000_000) / 1e6
         if changesSomething { try? await history.finish(record) }
         logger.log(
             level: record.status >= 500 ? .error : .info, "\(method) \(path)",

@@ -10,11 +10,9 @@ struct ConfigurationWriter {
 
     /// - Parameter owner: who the instance runs as, and must be able to read them.
     func write(owner: SystemUser?) throws(OrchError) {
-        if let owner {
-            // The way down to the files; the folder itself stays closed to the others.
-            chown(folder.configuration, owner.uid, owner.gid)
-            chmod(folder.path, 0o711)
-        }
+        // The instance may read its files and pass through their folders, which stay ours: it could put a link where we
+        // write next time.
+        if owner != nil { for path in [folder.path, folder.configuration] { chmod(path, 0o711) } }
         for file in spec.files {
             let path = "\(folder.configuration)/\(file.path)"
             guard let mode = mode_t(file.mode, radix: 8) else { continue }
@@ -26,11 +24,13 @@ struct ConfigurationWriter {
                 throw OrchError(
                     .failed, "the configuration file \(file.path) cannot be written: \(error.reason)", cause: error)
             }
+            // The agent's own mask has narrowed the mode.
+            chmod(path, mode)
             guard let owner else { continue }
             chown(path, owner.uid, owner.gid)
             var inner = Files.parent(of: path)
-            while inner != folder.configuration, inner.count > folder.configuration.count {
-                chown(inner, owner.uid, owner.gid)
+            while inner.count > folder.configuration.count {
+                chmod(inner, 0o711)
                 inner = Files.parent(of: inner)
             }
         }

@@ -237,8 +237,9 @@ package actor ProcessDriver: RuntimeDriver {
 
     package func stop(_ id: InstanceID, signal: Int32, grace: TimeSpan) async throws(OrchError) {
         guard let shim = shims[id] else {
-            // Whoever waits for its end must not wait for ever.
-            exitReports.yield((id, Exit(code: nil, signal: SIGKILL, at: .now())))
+            // Whoever waits for its end must not wait for ever. When it has just ended, the true report came before this.
+            exitReports.yield(
+                (id, InstanceFolder(id, in: instancesFolder).exit ?? Exit(code: nil, signal: SIGKILL, at: .now())))
             return
         }
         do throws(SystemError) {

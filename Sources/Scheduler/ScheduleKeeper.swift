@@ -17,8 +17,7 @@ actor ScheduleKeeper {
     private var states: [ModuleName: ScheduleState] = [:]
     private var recurrences: [ModuleName: Recurrence] = [:]
     private var next: [ModuleName: Timestamp] = [:]
-    private let changes: AsyncStream<Void>.Continuation
-    private let changed: AsyncStream<Void>
+    private let changes = Signal()
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -26,7 +25,6 @@ actor ScheduleKeeper {
         self.store = store
         self.action = action
         self.logger = logger
-        (changed, changes) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Reads what was kept, and takes over what the configuration file says now.
@@ -63,7 +61,7 @@ actor ScheduleKeeper {
         logger.info(
             "schedule set",
             metadata: ["schedule": "\(schedule.name)", "next": "\(next[schedule.name]?.description ?? "never")"])
-        changes.yield()
+        changes.send()
     }
 
     func remove(_ name: ModuleName) throws {
@@ -74,7 +72,7 @@ actor ScheduleKeeper {
         states = changed
         recurrences[name] = nil
         next[name] = nil
-        changes.yield()
+        changes.send()
     }
 
     /// Acts until the task is cancelled.
@@ -92,7 +90,8 @@ actor ScheduleKeeper {
     /// after a minute at the latest.
     private func sleep(until time: Timestamp?) async {
         let span = time.map { min(max($0 - .now(), .zero), .seconds(60)) } ?? .seconds(60)
-        let changed = changed
+        // Yields once at first, for what is known already.
+        let changed = changes.listen().dropFirst()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { try? await Task.sleep(for: span.duration, tolerance: .zero) }
             group.addTask { for await _ in changed { return } }

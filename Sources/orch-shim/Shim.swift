@@ -139,7 +139,10 @@ final class Shim {
             if ended == pid {
                 ending = Ending(code: code, signal: signal, at: orch_wall_clock())
                 ProcessTree.signal(15)
-                phase = .ended(deadline: orch_monotonic_clock() + Self.leftoverGrace)
+                var deadline = orch_monotonic_clock() + Self.leftoverGrace
+                // Whoever was given longer has it.
+                if case .stopping(let promised) = phase { deadline = max(deadline, promised) }
+                phase = .ended(deadline: deadline)
             }
         }
     }
@@ -154,7 +157,7 @@ final class Shim {
 
     private func stop(signal: Int32, grace: Int64) {
         guard ending == nil else { return }
-        // The group first: it is what a terminal would reach. Then whoever left the group.
+        // The group, as a terminal would. Whoever has left it is told when the program has ended.
         _ = orch_kill(-pid, signal)
         var deadline = orch_monotonic_clock() + grace * 1_000_000
         // A second stop may only shorten what is left.

@@ -41,7 +41,6 @@ int orch_spawn(const struct orch_spawn *_Nonnull plan, int *_Nonnull step);
 // MARK: Processes
 
 int orch_pidfd_open(int pid);
-int orch_pidfd_send_signal(int pidfd, int signal);
 /// Makes orphans of the caller's tree the caller's children.
 int orch_become_subreaper(void);
 int orch_kill(int pid, int signal);
@@ -69,13 +68,11 @@ int64_t orch_write(int fd, const void *_Nonnull buffer, size_t count);
 int orch_close(int fd);
 enum orch_open_mode { orch_open_read, orch_open_append, orch_open_create, orch_open_directory, orch_open_write };
 int orch_open(const char *_Nonnull path, enum orch_open_mode mode, uint32_t permissions);
-int orch_chdir(const char *_Nonnull path);
 int orch_mkdir(const char *_Nonnull path, uint32_t permissions);
 int orch_rename(const char *_Nonnull from, const char *_Nonnull to);
 int orch_unlink(const char *_Nonnull path);
 int orch_fsync(int fd);
 int64_t orch_file_size(const char *_Nonnull path);
-int orch_set_nonblocking(int fd);
 /// Takes an exclusive lock on an open file, waiting at most `milliseconds`.
 int orch_lock(int fd, int milliseconds);
 /// Calls `visit` with each name in the directory except `.` and `..`.

@@ -28,12 +28,12 @@ extension Routes {
         }
         v1.post("start_service") { request, _ in
             let parameters = request.uri.queryParameters
-            var spec = try await agent.repository.resolve(DeployRequest(module: parameters["module"].map(String.init)))
             if let ip = parameters["ip"], ip != "127.0.0.1", ip != "localhost" {
                 throw OrchError(
                     .invalidRequest, "there is no server \(String(ip).quotedOneLine): this machine is 127.0.0.1")
             }
-            if let port = try request.number("port"), !spec.ports.isEmpty { spec.ports[0].port = port }
+            let request = DeployRequest(module: parameters["module"].map(String.init), port: try request.number("port"))
+            let spec = try await agent.repository.resolve(request)
             return try JSONAnswer.response(
                 try await agent.deployer.request(.deploy(spec), of: spec.name), status: .accepted)
         }

@@ -33,6 +33,9 @@ extension Routes {
             var spec = await agent.deployer.spec(of: name), let record = await agent.deployer.service(name)
         else { throw OrchError(.notFound, "there is no service \(name): 'orch services' lists them") }
         spec.env = spec.env.mapValues { _ in "(hidden)" }
+        for index in spec.files.indices where !spec.files[index].content.isEmpty {
+            spec.files[index].content = "(hidden)"
+        }
         return ServiceInspection(
             service: view, spec: spec,
             revisions: record.revisions.map {

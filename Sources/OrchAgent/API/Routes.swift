@@ -22,10 +22,12 @@ extension Request {
         try await decode(as: Value.self, context: context)
     }
 
-    /// A query parameter that must be a whole number.
+    private static let largestNumber = 1_000_000_000
+
+    /// A query parameter that must be a whole number, at most a billion.
     func number(_ name: Substring) throws(OrchError) -> Int? {
         guard let text = uri.queryParameters[name] else { return nil }
-        guard let number = Int(text), number >= 0 else {
+        guard let number = Int(text), (0...Self.largestNumber).contains(number) else {
             throw OrchError(.invalidRequest, "'\(name)' must be a whole number")
         }
         return number
