@@ -100,7 +100,7 @@ let package = Package(
                 .asyncAlgorithms, .httpTypes, .hummingbird, .lifecycle, .signals, .log, .nio,
             ]),
         room("OrchClient", ["OrchModel", .nio, .nioPosix, .nioHTTP]),
-        room("OrchCLI", ["OrchModel", "OrchModuleFile", "OrchSystem", "OrchClient"]),
+        room("OrchCLI", ["OrchModel", "OrchSystem", "OrchClient"]),
 
         // Programs.
         program("orch", ["OrchCLI"]),
