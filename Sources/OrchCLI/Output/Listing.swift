@@ -53,10 +53,10 @@ extension Console {
             max(columns[index].title.count, cells.map { $0[index].count }.max() ?? 0)
         }
         func line(_ texts: [String], _ style: (Int) -> Style?) -> String {
-            texts.indices.map { index in
-                let padding =
-                    index == texts.count - 1
-                    ? "" : String(repeating: " ", count: widths[index] - texts[index].count + 2)
+            // Behind the last text of a line stands nothing.
+            let last = texts.lastIndex { !$0.isEmpty } ?? 0
+            return texts.indices.prefix(last + 1).map { index in
+                let padding = String(repeating: " ", count: index == last ? 0 : widths[index] - texts[index].count + 2)
                 return styled(texts[index], style(index)) + padding
             }.joined()
         }
