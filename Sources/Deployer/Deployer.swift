@@ -26,6 +26,8 @@ package actor Deployer {
     private var modules: [InstanceID: ModuleName] = [:]
     private var lost: [InstanceID: Int64] = [:]
     private var lastEvent: Int64 = 0
+    /// What could not be written down; it goes with the next changes.
+    private var unsaved = JournalChanges()
     private var generator = SystemRandomNumberGenerator()
 
     package init(
@@ -147,7 +149,10 @@ package actor Deployer {
             changes.events[index].sequence = lastEvent
         }
         do {
-            if !changes.isEmpty { try await journal.save(changes) }
+            var all = unsaved
+            all.add(changes)
+            if !all.isEmpty { try await journal.save(all) }
+            unsaved = JournalChanges()
         } catch {
             logger.error("a decision cannot be written down", metadata: ["cause": "\(error)"])
             if !answers.isEmpty {
@@ -159,6 +164,7 @@ package actor Deployer {
                 resend(batch)
                 return
             }
+            unsaved.add(changes)
         }
         for answer in answers { answer(nil) }
         for name in changes.removedServices { machines[name] = nil }
@@ -273,6 +279,7 @@ package actor Deployer {
                     try await runtime.stop(id, signal: signal, grace: grace)
                 } catch {
                     logger.error("an instance cannot be stopped", metadata: ["instance": "\(id)", "cause": "\(error)"])
+                    mailbox.send(.input(name, .stopFailed(id)))
                 }
             }
         case .discard(let id):

@@ -7,6 +7,7 @@ extension ServiceMachine {
         case .started(let id, let running): started(id, running, at: now)
         case .startFailed(let id, let error): startFailed(id, error, at: now)
         case .exited(let id, let exit): exited(id, exit, at: now)
+        case .stopFailed(let id): schedule(.stop(id, generation: nextGeneration(id)), after: .seconds(1))
         case .health(let id, let verdict): judged(id, verdict, at: now)
         case .timer(let timer): due(timer, at: now)
         case .dependencies(let missing): missingDependencies = missing
@@ -141,6 +142,9 @@ extension ServiceMachine {
         case .monitor(let id, let generation):
             guard generations[id] == generation, instances[id]?.state == .running else { return }
             update(id) { $0.isReady = true }
+        case .stop(let id, let generation):
+            guard generations[id] == generation, instances[id]?.state == .stopping else { return }
+            requestStop(id, at: now)
         case .deadline(let id, let generation):
             guard generations[id] == generation, let record = instances[id], !record.isReady, record.isActive else {
                 return

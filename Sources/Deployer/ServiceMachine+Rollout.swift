@@ -60,7 +60,10 @@ extension ServiceMachine {
             let room = replicas - wanted.count - outdated.count - retiring
             for ordinal in missingOrdinals.prefix(max(0, room)) { addInstance(ordinal, at: now) }
         }
-        for record in wanted where record.state == .pending && record.intent == .run { launch(record.id, at: now) }
+        // Outdated ones too: they serve until they are replaced.
+        for record in instances.values where record.state == .pending && record.intent == .run {
+            launch(record.id, at: now)
+        }
     }
 
     private var missingOrdinals: [Int] {

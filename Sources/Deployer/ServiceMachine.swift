@@ -16,6 +16,8 @@ package struct ServiceMachine: Sendable {
         case started(InstanceID, RunningInstance)
         case startFailed(InstanceID, OrchError)
         case exited(InstanceID, Exit)
+        /// It could not be told to end.
+        case stopFailed(InstanceID)
         case health(InstanceID, HealthMachine.Verdict)
         case timer(Timer)
         case dependencies(missing: [ModuleName])
@@ -30,6 +32,8 @@ package struct ServiceMachine: Sendable {
         case monitor(InstanceID, generation: Int)
         /// It should have become good by now.
         case deadline(InstanceID, generation: Int)
+        /// It is told to end once more.
+        case stop(InstanceID, generation: Int)
     }
 
     package enum Action: Sendable {

@@ -46,7 +46,11 @@ struct ShippingSource {
     /// The number of the last entry that was read.
     var lastRead: Int64 { reader.position.entry - 1 }
 
-    var isDrained: Bool { chunk == nil && inFlight == 0 && marks.isEmpty }
+    /// The last look found nothing new.
+    private var isAtEnd = false
+
+    /// All that was written has been read, sent and acknowledged.
+    var isDrained: Bool { isAtEnd && chunk == nil && inFlight == 0 && marks.isEmpty }
 
     /// Bytes that wait in the spool.
     var backlog: Int64 {
@@ -57,7 +61,11 @@ struct ShippingSource {
 
     /// The next chunk becomes current; `false` when there is none.
     mutating func readNext() throws(SystemError) -> Bool {
-        guard let next = try reader.next() else { return false }
+        isAtEnd = false
+        guard let next = try reader.next() else {
+            isAtEnd = true
+            return false
+        }
         lost += next.lost
         chunk = next.lines.isEmpty ? nil : next
         nextLine = 0
@@ -108,5 +116,6 @@ struct ShippingSource {
         inFlight = 0
         marks = []
         mustResend = false
+        isAtEnd = false
     }
 }

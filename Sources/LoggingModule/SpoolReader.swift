@@ -41,7 +41,7 @@ struct SpoolReader {
     mutating func next() throws(SystemError) -> Chunk? {
         var lost: Int64 = 0
         while true {
-            if file < 0, !openSegment(&lost) { return lostOnly(lost) }
+            if file < 0, try !openSegment(&lost) { return lostOnly(lost) }
             let bytes = try readChunk()
             let lines = Self.wholeLines(bytes)
             if let last = lines.last {
@@ -77,15 +77,16 @@ struct SpoolReader {
     }
 
     /// Opens the segment of the position, or the next there is when it was dropped.
-    private mutating func openSegment(_ lost: inout Int64) -> Bool {
+    private mutating func openSegment(_ lost: inout Int64) throws(SystemError) -> Bool {
         let segments = SpoolFormat.segments(in: folder)
         guard let segment = segments.first(where: { $0 >= position.segment }) else { return false }
         if segment != position.segment {
             lost += max(0, segment - position.entry)
             position = Position(segment: segment, offset: 0, entry: max(segment, position.entry))
         }
-        file = open("\(folder)/\(SpoolFormat.fileName(segment))", O_RDONLY | O_CLOEXEC)
-        return file >= 0
+        let path = "\(folder)/\(SpoolFormat.fileName(segment))"
+        file = try retrying("open", path) { open(path, O_RDONLY | O_CLOEXEC) }
+        return true
     }
 
     private func readChunk() throws(SystemError) -> [UInt8] {

@@ -70,11 +70,11 @@ package actor TopicFiles {
         let partitions = try await admin.partitions(of: topic.rawValue)
         // A broker that makes topics on demand has it a moment later.
         guard partitions > 0 else { throw OrchError(.unavailable, "the broker has no topic \(topic) yet") }
-        let state = load(topic)
-        states[topic] = state
+        let state = try load(topic)
         for partition in 0..<Int32(partitions) {
             try consumer.start(topic.rawValue, partition: partition, at: state.offsets[partition] ?? 0)
         }
+        states[topic] = state
     }
 
     /// Writes until the task is cancelled.
@@ -93,7 +93,7 @@ package actor TopicFiles {
         while !Task.isCancelled {
             do throws(OrchError) {
                 let batch = try await consumer.next()
-                for (topic, records) in Dictionary(grouping: batch.records, by: \.topic) { write(records, topic) }
+                for (topic, records) in Dictionary(grouping: batch.records, by: \.topic) { await write(records, topic) }
             } catch {
                 logger.warning("topics cannot be read", metadata: ["cause": "\(error)"])
                 try? await Task.sleep(for: .seconds(1))
@@ -101,7 +101,7 @@ package actor TopicFiles {
         }
     }
 
-    private func write(_ records: [KafkaRecord], _ name: String) {
+    private func write(_ records: [KafkaRecord], _ name: String) async {
         guard let topic = TopicName(rawValue: name), var state = states[topic] else { return }
         var text: [UInt8] = []
         for record in records {
@@ -116,19 +116,31 @@ package actor TopicFiles {
             text.append(contentsOf: record.value)
             text.append(UInt8(ascii: "\n"))
         }
-        do throws(SystemError) {
-            if state.fileSize > Self.largestFile {
-                try retrying("rename", path(topic)) { rename(path(topic), "\(path(topic)).1") }
-                state.fileSize = 0
-            }
-            try Descriptor(opening: path(topic), .append).write(text)
-            state.fileSize += Int64(text.count)
-        } catch {
-            logger.error("a log file cannot be written", metadata: ["topic": "\(topic)", "cause": "\(error)"])
+        // What cannot be written waits, and the reading with it: the broker keeps it meanwhile.
+        while !append(text, topic, &state.fileSize) {
+            try? await Task.sleep(for: .seconds(1))
+            if Task.isCancelled { return }
         }
         states[topic] = state
         changed.insert(topic)
         saveRequests.yield()
+    }
+
+    /// - Returns: whether all of it is in the file; otherwise nothing is.
+    private func append(_ text: [UInt8], _ topic: TopicName, _ size: inout Int64) -> Bool {
+        do throws(SystemError) {
+            if size > Self.largestFile {
+                try retrying("rename", path(topic)) { rename(path(topic), "\(path(topic)).1") }
+                size = 0
+            }
+            try Descriptor(opening: path(topic), .append).write(text)
+            size += Int64(text.count)
+            return true
+        } catch {
+            truncate(path(topic), off_t(size))
+            logger.error("a log file cannot be written", metadata: ["topic": "\(topic)", "cause": "\(error)"])
+            return false
+        }
     }
 
     // MARK: What survives a restart
@@ -148,13 +160,18 @@ package actor TopicFiles {
         changed = []
     }
 
-    private func load(_ topic: TopicName) -> State {
-        guard let bytes = try? Files.read(statePath(topic)),
-            let state = try? JSONDecoder().decode(State.self, from: Data(bytes))
-        else {
+    private func load(_ topic: TopicName) throws(OrchError) -> State {
+        guard Files.exists(statePath(topic)) else {
             // Without the offsets the file begins anew, as the topic does.
             Files.remove(path(topic))
             return State()
+        }
+        let state: State
+        do {
+            state = try JSONDecoder().decode(State.self, from: Data(Files.read(statePath(topic))))
+        } catch {
+            throw OrchError(
+                .failed, "\(statePath(topic)) cannot be read: remove it to have the file written anew", cause: error)
         }
         if let size = Files.size(path(topic)), size > state.fileSize { truncate(path(topic), off_t(state.fileSize)) }
         return state

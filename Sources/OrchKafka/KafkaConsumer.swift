@@ -147,7 +147,11 @@ package final class KafkaConsumer: @unchecked Sendable {
             case RD_KAFKA_RESP_ERR_NO_ERROR: records.append(record(message, topic))
             case RD_KAFKA_RESP_ERR__PARTITION_EOF:
                 ends.append((topic, message.pointee.partition, message.pointee.offset))
-            case let error: throw OrchError(kafka: error, "topic \(topic) cannot be read")
+            case let error:
+                // What came with it counts; an error that lasts comes again by itself.
+                if records.isEmpty, ends.isEmpty, count == 1 {
+                    throw OrchError(kafka: error, "topic \(topic) cannot be read")
+                }
             }
         }
         // The eventfd tells only of a queue that was empty: there may be more.

@@ -41,6 +41,8 @@ package final class FolderWatch: Sendable {
             guard count > 0 else { break }
             changed.formUnion(buffer[0..<count])
         }
+        // -1 tells that news was lost: then all may have some.
+        if changed.contains(-1) { return watches.withLock { Array($0.values) } }
         return watches.withLock { watches in changed.compactMap { watches[$0] } }
     }
 }

@@ -97,7 +97,8 @@ package actor ProcessDriver: RuntimeDriver {
         for word in words { plan.add("arg", word) }
         for variable in environment.list { plan.add("env", variable) }
         plan.add("workdir", workdir)
-        if let user {
+        // Only root may change the user; for anybody else it is the one already.
+        if let user, geteuid() == 0 {
             plan.add("uid", user.uid)
             plan.add("gid", user.gid)
             for group in user.groups { plan.add("group", group) }
@@ -148,6 +149,8 @@ package actor ProcessDriver: RuntimeDriver {
         do throws(SystemError) {
             try watch(shim, folder)
         } catch {
+            // It would run without anybody who knows of it.
+            kill(shim, SIGTERM)
             throw OrchError(.failed, "instance \(folder.id) cannot be watched", cause: error)
         }
         return process

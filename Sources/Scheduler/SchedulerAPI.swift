@@ -21,11 +21,14 @@ struct SchedulerAPI: Sendable {
     }
 
     let keeper: ScheduleKeeper
+    /// The agent's token: who may ask the agent may ask here. `nil` lets nobody in.
+    let token: String?
 
     func application(port: Int, logger: Logger) -> some ApplicationProtocol {
         let router = Router()
         router.get("health") { _, _ in try Self.answer(["status": "ready"]) }
-        router.get("v1/schedules") { _, _ in
+        let guarded = router.group().add(middleware: TokenGuard(token: token))
+        guarded.get("v1/schedules") { _, _ in
             try Self.answer(
                 await keeper.all.map {
                     View(
@@ -33,7 +36,7 @@ struct SchedulerAPI: Sendable {
                         lastOutcome: $0.state.lastOutcome)
                 })
         }
-        router.put("v1/schedules/:name") { request, context in
+        guarded.put("v1/schedules/:name") { request, context in
             await Self.answering {
                 var schedule = try await request.decode(as: Schedule.self, context: context)
                 schedule.name = try ModuleName(checking: context.parameters.require("name"))
@@ -41,7 +44,7 @@ struct SchedulerAPI: Sendable {
                 return try Self.answer(schedule)
             }
         }
-        router.delete("v1/schedules/:name") { _, context in
+        guarded.delete("v1/schedules/:name") { _, context in
             await Self.answering {
                 try await keeper.remove(ModuleName(checking: context.parameters.require("name")))
                 return try Self.answer(["status": "removed"])
@@ -61,11 +64,29 @@ struct SchedulerAPI: Sendable {
         }
     }
 
-    private static func answer(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+    fileprivate static func answer(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return Response(
             status: status, headers: [.contentType: "application/json"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: try encoder.encode(value))))
+    }
+}
+
+/// Asks for the token, which a page of another site does not know.
+private struct TokenGuard: RouterMiddleware {
+    typealias Context = BasicRequestContext
+
+    let token: String?
+
+    @concurrent func handle(
+        _ request: Request, context: BasicRequestContext,
+        next: @concurrent (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        guard let token, request.headers[.authorization] == "Bearer \(token)" else {
+            let refusal = ErrorBody(OrchError(.notAllowed, "send the agent's token: Authorization: Bearer TOKEN"))
+            return try SchedulerAPI.answer(refusal, status: .forbidden)
+        }
+        return try await next(request, context)
     }
 }

@@ -20,9 +20,12 @@ package enum SchedulerProgram {
         let keeper = ScheduleKeeper(
             store: ScheduleStore(path: "\(data)/schedules.json"),
             action: AgentAction(agent: AgentClient(door: .socket(path: socket))), logger: logger)
+        let token = variable("ORCH_DATA_DIR").flatMap { try? Files.readText(AgentPaths.token(in: $0)) }?.filter {
+            !$0.isWhitespace
+        }
         let configuration = variable("SCHEDULER_CONFIG") ?? variable("ORCH_CONFIG_DIR").map { "\($0)/schedules.yaml" }
         try await keeper.load(configured: try configuration.map(schedules) ?? [], at: .now())
-        let api = SchedulerAPI(keeper: keeper).application(
+        let api = SchedulerAPI(keeper: keeper, token: token).application(
             port: variable("PORT").flatMap { Int($0) } ?? 0, logger: logger)
         let group = ServiceGroup(
             configuration: .init(

@@ -61,15 +61,24 @@ func writeAll(_ fd: Int32, _ bytes: Bytes) -> Int64 {
     }
 }
 
+/// Makes a file of spaces, which keeps the room for what is written over it later.
+func reserve(_ name: StaticString, size: Int) {
+    let file = name.withPointer { orch_open($0, orch_open_create, 0o600) }
+    guard file >= 0 else { return }
+    _ = writeAll(file, Bytes(repeating: 32, count: size - 1) + [10])
+    _ = orch_close(file)
+}
+
 /// Replaces a file so that at any moment either the old or the new one is whole on disk.
 /// The working directory is the instance's folder; `temporary` must lie in it too.
 func replaceFile(_ name: StaticString, via temporary: StaticString, with bytes: Bytes) {
-    let file = temporary.withPointer { orch_open($0, orch_open_create, 0o600) }
+    // Made before by ``reserve(_:size:)``, so that a full disk does not cost the content.
+    let file = temporary.withPointer { orch_open($0, orch_open_write, 0) }
     guard file >= 0 else { return }
-    _ = writeAll(file, bytes)
+    defer { _ = orch_close(file) }
+    guard writeAll(file, bytes) == 0 else { return }
     // The content must be durable before the name points at it.
     _ = orch_fsync(file)
-    _ = orch_close(file)
     _ = temporary.withPointer { from in name.withPointer { orch_rename(from, $0) } }
     let folder = orch_open(".", orch_open_directory, 0)
     guard folder >= 0 else { return }

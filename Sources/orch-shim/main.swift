@@ -61,6 +61,7 @@ func serveInstance() {
     started.append(ticks)
     started.append("\n")
     _ = orch_unlink("exit")
+    reserve("exit.new", size: 96)
     _ = writeAll(1, started)
     _ = orch_close(1)
 

@@ -18,11 +18,15 @@ extension Integration {
                         "schedules:\n  - {name: nightly, cron: '0 3 * * *', time_zone: Europe/Berlin, action: stop, module: sleeper}\n"
                 )
                 #expect(try await agent.deploy("scheduler", "-e", "SCHEDULER_CONFIG=\(configuration)").status == 0)
+                let token = try Files.readText(AgentPaths.token(in: agent.data)).trimmed
                 func api(_ words: String...) async throws -> String {
                     let port = try #require(try await agent.instance("scheduler").ports["http"])
                     let all = Array(words.dropLast()) + ["http://127.0.0.1:\(port)\(words.last ?? "")"]
-                    return try await agent.run(["curl", "-s"] + all).output
+                    return try await agent.run(["curl", "-s", "-H", "Authorization: Bearer \(token)"] + all).output
                 }
+                let port = try #require(try await agent.instance("scheduler").ports["http"])
+                let refused = try await agent.run(["curl", "-s", "http://127.0.0.1:\(port)/v1/schedules"])
+                #expect(refused.output.contains("not_allowed"), "\(refused)")
                 #expect(try await api("/v1/schedules").contains("nightly"))
                 let before = try await agent.instance("sleeper").id
                 let put = try await api(
