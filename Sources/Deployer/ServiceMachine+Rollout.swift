@@ -61,9 +61,8 @@ extension ServiceMachine {
             for ordinal in missingOrdinals.prefix(max(0, room)) { addInstance(ordinal, at: now) }
         }
         // Outdated ones too: they serve until they are replaced.
-        for record in instances.values where record.state == .pending && record.intent == .run {
-            launch(record.id, at: now)
-        }
+        let pending = instances.values.filter { $0.state == .pending && $0.intent == .run }
+        for record in pending.sorted(by: { $0.ordinal < $1.ordinal }) { launch(record.id, at: now) }
     }
 
     private var missingOrdinals: [Int] {

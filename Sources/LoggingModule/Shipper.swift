@@ -39,7 +39,8 @@ package actor Shipper {
     /// Sources with something to send that the producer had no room for.
     private var stalled: Set<UInt64> = []
     private var trouble = ""
-    private let acknowledgements = Signal()
+    /// Tells when the broker has taken lines.
+    package nonisolated let acknowledgements = Signal()
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 

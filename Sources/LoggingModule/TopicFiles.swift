@@ -23,12 +23,23 @@ package actor TopicFiles {
     private static let largestFile: Int64 = 64 << 20
     /// How many instances' last entries are remembered for a topic.
     private static let mostInstances = 2000
+    /// After so long without a record the consumer is closed: librdkafka costs a tenth of a percent of a core for being there.
+    private static let idleLimit = Duration.seconds(5)
+    /// How often the topics are looked at while nobody here logs: others may write to them.
+    private static let lookInterval = Duration.seconds(60)
+    /// How long the broker may hold an answer back, which a topic that is begun meanwhile waits for.
+    private static let longestWait = TimeSpan.milliseconds(500)
 
     private let executor = ThreadExecutor(name: "log-files")
     private let folder: String
     private let admin: KafkaAdmin
     private let logger: Logger
-    private let consumer: KafkaConsumer
+    private let settings: KafkaSettings
+    private let reactor: Reactor
+    private let shipped: Signal
+    /// `nil` while there is nothing to read.
+    private var consumer: KafkaConsumer?
+    private var partitions: [TopicName: Int] = [:]
     private var states: [TopicName: State] = [:]
     private var changed: Set<TopicName> = []
     private let wanted = Mailbox<TopicName>()
@@ -37,13 +48,16 @@ package actor TopicFiles {
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    package init(folder: String, settings: KafkaSettings, reactor: Reactor, admin: KafkaAdmin, logger: Logger) throws {
+    /// - Parameter shipped: tells when the broker has taken lines.
+    package init(
+        folder: String, settings: KafkaSettings, reactor: Reactor, admin: KafkaAdmin, shipped: Signal, logger: Logger
+    ) throws {
         self.folder = folder
+        self.settings = settings
+        self.reactor = reactor
+        self.shipped = shipped
         self.logger = logger
         (needsSave, saveRequests) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-        consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: .seconds(2)) { notice in
-            if case .log(let level, let text) = notice, level <= 3 { logger.debug("librdkafka: \(text)") }
-        }
         self.admin = admin
         try Files.makeFolder(folder)
     }
@@ -71,10 +85,15 @@ package actor TopicFiles {
         // A broker that makes topics on demand has it a moment later.
         guard partitions > 0 else { throw OrchError(.unavailable, "the broker has no topic \(topic) yet") }
         let state = try load(topic)
-        for partition in 0..<Int32(partitions) {
+        if let consumer { try start(topic, count: partitions, state, consumer) }
+        states[topic] = state
+        self.partitions[topic] = partitions
+    }
+
+    private func start(_ topic: TopicName, count: Int, _ state: State, _ consumer: KafkaConsumer) throws(OrchError) {
+        for partition in 0..<Int32(count) {
             try consumer.start(topic.rawValue, partition: partition, at: state.offsets[partition] ?? 0)
         }
-        states[topic] = state
     }
 
     /// Writes until the task is cancelled.
@@ -86,18 +105,92 @@ package actor TopicFiles {
             group.cancelAll()
         }
         save()
-        // librdkafka's threads are not waited for: they end with the process.
     }
 
     private func consume() async {
         while !Task.isCancelled {
-            do throws(OrchError) {
-                let batch = try await consumer.next()
-                for (topic, records) in Dictionary(grouping: batch.records, by: \.topic) { await write(records, topic) }
+            do {
+                let consumer = try open()
+                let news = try await readUntilIdle(consumer)
+                self.consumer = nil
+                // librdkafka's threads are not waited for at the end: they end with the process.
+                if Task.isCancelled { return }
+                await runBlocking(name: "kafka-close") { consumer.close() }
+                await wait(for: news)
             } catch {
                 logger.warning("topics cannot be read", metadata: ["cause": "\(error)"])
                 try? await Task.sleep(for: .seconds(1))
             }
+        }
+    }
+
+    /// A consumer of all topics, from where each was left.
+    private func open() throws -> KafkaConsumer {
+        let logger = logger
+        let made = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: Self.longestWait) { notice in
+            if case .log(let level, let text) = notice, level <= 3 { logger.debug("librdkafka: \(text)") }
+        }
+        consumer = made
+        for (topic, count) in partitions { try start(topic, count: count, states[topic] ?? State(), made) }
+        return made
+    }
+
+    /// Writes until nothing has come for a while.
+    ///
+    /// - Returns: what tells of lines that were shipped after the last look.
+    private func readUntilIdle(_ consumer: KafkaConsumer) async throws -> AsyncStream<Void> {
+        while true {
+            while try await writeNext(consumer, within: Self.idleLimit) {}
+            let news = shipped.listen()
+            // It yields once at first, for what is known already.
+            for await _ in news { break }
+            // What was shipped before is there to be read; what is shipped from now on is told.
+            if Task.isCancelled { return news }
+            if try await !writeNext(consumer, within: Self.longestWait.duration) { return news }
+        }
+    }
+
+    /// - Returns: whether records came within `span`.
+    private func writeNext(_ consumer: KafkaConsumer, within span: Duration) async throws(OrchError) -> Bool {
+        let records = try await Self.next(consumer, within: span)
+        for (topic, records) in Dictionary(grouping: records, by: \.topic) { await write(records, topic) }
+        return !records.isEmpty
+    }
+
+    /// Records, or none after `span` or when the task is cancelled.
+    private static func next(_ consumer: KafkaConsumer, within span: Duration) async throws(OrchError) -> [KafkaRecord]
+    {
+        let deadline = ContinuousClock.now + span
+        while !Task.isCancelled, deadline > .now {
+            let results = await withTaskGroup(of: Result<[KafkaRecord], OrchError>.self) { group in
+                group.addTask {
+                    do throws(OrchError) { return .success(try await consumer.next().records) } catch {
+                        return .failure(error)
+                    }
+                }
+                group.addTask {
+                    try? await Task.sleep(until: deadline)
+                    return .success([])
+                }
+                // Both are awaited: records that come in the last moment must not be lost.
+                var results = [await group.next() ?? .success([])]
+                group.cancelAll()
+                for await result in group { results.append(result) }
+                return results
+            }
+            var records: [KafkaRecord] = []
+            for result in results { records += try result.get() }
+            if !records.isEmpty { return records }
+        }
+        return []
+    }
+
+    private nonisolated func wait(for news: AsyncStream<Void>) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { for await _ in news { return } }
+            group.addTask { try? await Task.sleep(for: Self.lookInterval) }
+            await group.next()
+            group.cancelAll()
         }
     }
 

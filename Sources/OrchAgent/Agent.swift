@@ -106,7 +106,8 @@ package struct Agent {
         }
         let admin = KafkaAdmin(settings: kafka, reactor: reactor)
         let topicFiles = try TopicFiles(
-            folder: AgentPaths.logs(in: data), settings: kafka, reactor: reactor, admin: admin, logger: loggingLogger)
+            folder: AgentPaths.logs(in: data), settings: kafka, reactor: reactor, admin: admin,
+            shipped: shipper.acknowledgements, logger: loggingLogger)
         for topic in TopicName.reserved { topicFiles.add(topic) }
         let driver = ProcessDriver(
             instancesFolder: AgentPaths.instances(in: data), shimProgram: Files.sibling("orch-shim"),
