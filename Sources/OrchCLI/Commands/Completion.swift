@@ -22,8 +22,7 @@ extension CommandSpec {
     static let complete = CommandSpec(
         name: "__complete", summary: "Print completions for a command line",
         operands: [OperandSpec("WORD", optional: true, repeats: true, "The words so far, the last one unfinished.")],
-        isHidden: true,
-        passesThrough: true
+        isHidden: true
     ) { invocation in
         let engine = CompletionEngine(commands: CommandTable.all)
         let (candidates, names) = engine.complete(invocation.operands)

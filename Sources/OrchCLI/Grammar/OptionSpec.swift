@@ -117,8 +117,6 @@ struct CommandSpec: Sendable {
     var examples: [String] = []
     /// Not listed, as what completions call.
     var isHidden = false
-    /// Everything from the first operand on is passed on as it is.
-    var passesThrough = false
     /// Does the work and gives the exit status.
     let run: @Sendable (Invocation) async throws -> Int32
 
