@@ -29,6 +29,7 @@ extension Target.Dependency {
     static let nio: Self = .product(name: "NIOCore", package: "swift-nio")
     static let nioPosix: Self = .product(name: "NIOPosix", package: "swift-nio")
     static let nioHTTP: Self = .product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioSSL: Self = .product(name: "NIOSSL", package: "swift-nio-ssl")
     static let nioEmbedded: Self = .product(name: "NIOEmbedded", package: "swift-nio")
     static let yams: Self = .product(name: "Yams", package: "Yams")
 }
@@ -64,6 +65,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.36.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
@@ -84,7 +86,7 @@ let package = Package(
         // Managers: each knows the leaves and its own ports, never another manager.
         room("LoggingModule", ["OrchModel", "OrchSystem", "OrchKafka", .lifecycle, .log]),
         room("RuntimeManager", ["OrchModel", "OrchSystem", .log]),
-        room("LoadBalancer", ["OrchModel", "OrchSystem", .log]),
+        room("LoadBalancer", ["OrchModel", "OrchSystem", .nio, .nioPosix, .nioSSL, .log]),
         room("RepositoryManager", ["OrchModel", "OrchModuleFile", "OrchSystem", .log]),
         room("Deployer", ["OrchModel", "OrchSystem", .ahc, .nio, .nioHTTP, .nioPosix, .log]),
         room("RequestManager", ["OrchModel", "OrchSystem", .log]),
@@ -117,6 +119,7 @@ let package = Package(
         tests(of: "OrchModuleFile", ["OrchModel"]),
         tests(of: "OrchSystem", ["OrchModel"]),
         tests(of: "Deployer", ["OrchModel", "OrchModuleFile"]),
+        tests(of: "LoadBalancer", ["OrchModel", "OrchSystem", .nio]),
         tests(of: "LogBroker", ["COrchSystem", "OrchModel", "OrchSystem", .nio]),
         tests(of: "LoggingModule", ["OrchModel", "OrchSystem", "OrchKafka"]),
         tests(of: "OrchCLI", ["OrchModel", "OrchSystem"]),

@@ -10,7 +10,9 @@ import OrchSystem
 /// asked, and only then acts. What was answered survives a crash, and what was not done yet is done after it.
 package actor Deployer {
     private enum Message: Sendable {
-        case change(ModuleName, ServiceMachine.Change, CheckedContinuation<DeploymentView, any Error>)
+        case change(
+            ModuleName, ServiceMachine.Change, checkIndex: Int?, CheckedContinuation<DeploymentView, any Error>)
+        case steer(ModuleName, ServiceMachine.Steering, CheckedContinuation<DeploymentView, any Error>)
         case changeInstance(InstanceID, DeploymentView.Kind, CheckedContinuation<Void, any Error>)
         case input(ModuleName, ServiceMachine.Input)
     }
@@ -18,6 +20,8 @@ package actor Deployer {
     private let runtime: any InstanceRuntime
     private let journal: any DeploymentJournal
     private let observer: any DeploymentObserver
+    private let traffic: any TrafficControl
+    private let placement: any InstancePlacement
     private let logger: Logger
     private let mailbox = Mailbox<Message>()
     private let health: HealthMonitor
@@ -32,12 +36,13 @@ package actor Deployer {
 
     package init(
         runtime: any InstanceRuntime, journal: any DeploymentJournal, observer: any DeploymentObserver,
-        serverName: String,
-        logger: Logger
+        traffic: any TrafficControl, placement: any InstancePlacement, serverName: String, logger: Logger
     ) {
         self.runtime = runtime
         self.journal = journal
         self.observer = observer
+        self.traffic = traffic
+        self.placement = placement
         self.serverName = serverName
         self.logger = logger
         let owner = OwnerTable()
@@ -67,6 +72,10 @@ package actor Deployer {
             let found = await runtime.adopt(record.id, process: record.process, ports: record.ports)
             mailbox.send(.input(record.module, .found(record.id, found)))
         }
+        for (name, machine) in machines {
+            mailbox.send(.input(name, .restored))
+            await traffic.set(machine.route, of: name)
+        }
     }
 
     /// Instances whose records are gone (the database was lost) are known by the file beside their socket.
@@ -78,7 +87,9 @@ package actor Deployer {
         var rebuilt = JournalChanges()
         for launch in await runtime.launches() where !known.contains(launch.id) {
             let name = launch.spec.name
-            let revision = Revision(number: launch.revision, spec: launch.spec, deployedAt: .now())
+            let port = try? await traffic.reserve(launch.spec, known: nil)
+            let revision = Revision(
+                number: launch.revision, spec: launch.spec, deployedAt: .now(), endpointPort: port)
             guard case .running(let running) = await runtime.adopt(launch.id, process: nil, ports: launch.ports) else {
                 await runtime.discard(launch.id)
                 continue
@@ -92,7 +103,7 @@ package actor Deployer {
             } else {
                 content.services.append(
                     ServiceRecord(
-                        name: name, revisions: [revision], target: launch.revision, desired: .running, deployment: nil))
+                        name: name, revisions: [revision], target: launch.revision, desired: .running))
             }
             var record = InstanceRecord(
                 id: launch.id, module: name, revision: launch.revision, ordinal: launch.ordinal, since: .now())
@@ -139,9 +150,11 @@ package actor Deployer {
 
         var changes = JournalChanges()
         var actions: [(ModuleName, ServiceMachine.Action)] = []
+        var routed: [ModuleName] = []
         for name in machines.keys.sorted() {
             guard let result = machines[name]?.takeResults() else { continue }
             changes.add(result.changes)
+            if !result.changes.isEmpty { routed.append(name) }
             actions.append(contentsOf: result.actions.map { (name, $0) })
         }
         for index in changes.events.indices {
@@ -168,6 +181,8 @@ package actor Deployer {
         }
         for answer in answers { answer(nil) }
         for name in changes.removedServices { machines[name] = nil }
+        // Before anything is stopped: nobody is sent to an instance that is on its way out.
+        for name in routed { await traffic.set(machines[name]?.route, of: name) }
         for (name, action) in actions { perform(action, of: name, in: &group) }
         for event in changes.events { log(event) }
         await observer.happened(changes.events)
@@ -184,11 +199,32 @@ package actor Deployer {
     private func decide(_ message: Message, _ answers: inout [@Sendable ((any Error)?) -> Void]) {
         let now = Timestamp.now()
         switch message {
-        case .change(let name, let change, let continuation):
+        case .change(let name, let change, let checkIndex, let continuation):
             do throws(OrchError) {
-                var machine = try machine(for: name, change, at: now)
-                if case .deploy(let spec) = change { machine.missingDependencies = missingDependencies(of: spec) }
+                var machine = try machine(for: name, change)
+                if let checkIndex, checkIndex != machine.service.target {
+                    throw OrchError(
+                        .conflict,
+                        "\(name) is at revision \(machine.service.target), not \(checkIndex): somebody changed it, run 'orch plan' again"
+                    )
+                }
+                if case .deploy(let spec, _) = change { machine.missingDependencies = missingDependencies(of: spec) }
                 let deployment = try machine.apply(change, id: .random(using: &generator), at: now)
+                machines[name] = machine
+                answers.append { error in
+                    if let error {
+                        continuation.resume(throwing: error)
+                    } else {
+                        continuation.resume(returning: deployment)
+                    }
+                }
+            } catch {
+                continuation.resume(throwing: error)
+            }
+        case .steer(let name, let steering, let continuation):
+            do throws(OrchError) {
+                guard var machine = machines[name] else { throw unknown(name) }
+                let deployment = try machine.steer(steering, at: now)
                 machines[name] = machine
                 answers.append { error in
                     if let error {
@@ -214,27 +250,35 @@ package actor Deployer {
         }
     }
 
-    private func machine(for name: ModuleName, _ change: ServiceMachine.Change, at now: Timestamp) throws(OrchError)
-        -> ServiceMachine
-    {
+    private func machine(for name: ModuleName, _ change: ServiceMachine.Change) throws(OrchError) -> ServiceMachine {
         if let machine = machines[name] { return machine }
-        guard case .deploy(let spec) = change else {
-            let hint =
-                nearest(to: name.rawValue, in: machines.keys.map(\.rawValue)).map { "; did you mean \($0)?" }
-                ?? ": 'orch services' lists them"
-            throw OrchError(.notFound, "there is no service \(name)\(hint)")
-        }
+        guard case .deploy(let spec, _) = change else { throw unknown(name) }
         for dependency in spec.dependsOn where machines[dependency] == nil {
             throw OrchError(
                 .invalidRequest,
                 "\(name) depends on \(dependency), which is not deployed: run 'orch deploy \(dependency)' first")
         }
-        return ServiceMachine(new: spec, at: now)
+        return ServiceMachine(new: name)
+    }
+
+    private func unknown(_ name: ModuleName) -> OrchError {
+        let hint =
+            nearest(to: name.rawValue, in: machines.keys.map(\.rawValue)).map { "; did you mean \($0)?" }
+            ?? ": 'orch services' lists them"
+        return OrchError(.notFound, "there is no service \(name)\(hint)")
     }
 
     private func adoptNewInstances() {
         for (name, machine) in machines {
-            for id in machine.instances.keys where modules[id] == nil { own(id, name) }
+            for (id, record) in machine.instances where modules[id] == nil {
+                own(id, name)
+                guard let spec = machine.revision(record.revision)?.spec else { continue }
+                // A server that was big enough a moment ago still is the best there is.
+                let choice =
+                    (try? placement.choose(for: spec, beside: instances()))
+                    ?? PlacementChoice(server: serverName, reason: "no server has room; it stays here")
+                machines[name]?.place(id, choice)
+            }
         }
     }
 
@@ -246,8 +290,7 @@ package actor Deployer {
     /// What a module depends on and does not work now.
     private func missingDependencies(of spec: ModuleSpec) -> [ModuleName] {
         spec.dependsOn.filter { dependency in
-            guard let view = machines[dependency]?.serviceView else { return true }
-            return view.up < max(1, view.replicas) && view.state != .completed
+            !(machines[dependency]?.isUsable ?? false)
         }
     }
 
@@ -273,6 +316,11 @@ package actor Deployer {
                     mailbox.send(.input(name, .startFailed(launch.id, error)))
                 }
             }
+        case .drain(let id, let limit):
+            group.addTask { [traffic] in
+                await traffic.drain(id, within: limit)
+                mailbox.send(.input(name, .drained(id)))
+            }
         case .stop(let id, let signal, let grace):
             group.addTask { [logger] in
                 do throws(OrchError) {
@@ -287,19 +335,20 @@ package actor Deployer {
             owners.set(id, nil)
             lost[id] = nil
             group.addTask { await runtime.discard(id) }
-        case .watchHealth(let id, let spec, let ports, let environment):
-            let first = machines[name]?.spec?.ports.first?.name ?? ""
+        case .watchHealth(let id, let spec, let ports):
+            let port = spec.health.port.isEmpty ? spec.ports.first?.name ?? "" : spec.health.port
             health.watch(
-                id, spec, ports: ports, portName: spec.port.isEmpty ? first : spec.port, environment: environment)
+                id, spec.health, provingChecks: spec.update.monitorChecks, ports: ports, portName: port,
+                environment: spec.env)
         case .endHealthWatch(let id): health.end(id)
         case .schedule(let timer, let span):
             MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: .nanoseconds(span.nanoseconds)) {
                 mailbox.send(.input(name, .timer(timer)))
             }
-        case .fetchLastLines(let id):
+        case .diagnose(let id):
             group.addTask {
-                mailbox.send(
-                    .input(name, .lastLines(id, await runtime.lastLines(id, count: ServiceMachine.lastLineCount))))
+                let diagnosis = await runtime.diagnose(id, lines: ServiceMachine.lastLineCount)
+                mailbox.send(.input(name, .diagnosis(id, diagnosis)))
             }
         }
     }
@@ -318,7 +367,36 @@ package actor Deployer {
     ///
     /// - Throws: ``OrchError``: `conflict` while another change goes on, `notFound` for an unknown service.
     package func request(_ change: ServiceMachine.Change, of name: ModuleName) async throws -> DeploymentView {
-        try await withCheckedThrowingContinuation { mailbox.send(.change(name, change, $0)) }
+        try await send(change, of: name, checkIndex: nil)
+    }
+
+    /// Deploys a version.
+    ///
+    /// - Parameter checkIndex: the revision that must be the newest; `nil` for any.
+    /// - Throws: also what is against its address, its server or its certificates.
+    package func deploy(_ spec: ModuleSpec, checkIndex: Int?) async throws -> DeploymentView {
+        _ = try placement.choose(for: spec, beside: instances())
+        let known = machines[spec.name]?.service.revisions.last { $0.spec.endpoint.port == 0 }?.endpointPort
+        let port = try await traffic.reserve(spec, known: known)
+        do {
+            return try await send(.deploy(spec, port: port), of: spec.name, checkIndex: checkIndex)
+        } catch {
+            await traffic.release(spec.name)
+            throw error
+        }
+    }
+
+    private func send(_ change: ServiceMachine.Change, of name: ModuleName, checkIndex: Int?) async throws
+        -> DeploymentView
+    {
+        try await withCheckedThrowingContinuation {
+            mailbox.send(.change(name, change, checkIndex: checkIndex, $0))
+        }
+    }
+
+    /// Promotes, aborts, pauses or resumes the deployment that goes on.
+    package func steer(_ steering: ServiceMachine.Steering, of name: ModuleName) async throws -> DeploymentView {
+        try await withCheckedThrowingContinuation { mailbox.send(.steer(name, steering, $0)) }
     }
 
     package func request(_ kind: DeploymentView.Kind, of instance: InstanceID) async throws {
@@ -330,10 +408,30 @@ package actor Deployer {
         let machine = machines[spec.name]
         let changes = try Plan.compare(machine?.spec, with: spec)
         let running = machine?.instances.values.count { $0.isActive } ?? 0
+        let isNothing = changes.isEmpty && machine?.service.desired == .running
         return PlanView(
             module: spec.name, fromRevision: machine?.service.target, changes: changes,
-            start: changes.isEmpty ? 0 : spec.replicas,
-            stop: changes.isEmpty ? 0 : running)
+            start: isNothing ? 0 : spec.replicas, stop: isNothing ? 0 : running,
+            steps: isNothing ? [] : Plan.steps(running > 0 ? machine?.spec : nil, spec),
+            index: machine?.service.target ?? 0)
+    }
+
+    /// What differs between two revisions of a service.
+    ///
+    /// - Parameter from: the one before `to` by default; `to`: the one that shall run.
+    package func compare(_ name: ModuleName, from: Int?, to: Int?) throws -> PlanView {
+        guard let machine = machines[name] else { throw unknown(name) }
+        let newer = to ?? machine.service.target
+        let older = from ?? machine.service.revisions.last { $0.number < newer }?.number ?? newer
+        guard let first = machine.revision(older), let second = machine.revision(newer) else {
+            let kept = machine.service.revisions.map { String($0.number) }.joined(separator: ", ")
+            throw OrchError(
+                .notFound, "\(name) has no revision \(machine.revision(older) == nil ? older : newer): kept are \(kept)"
+            )
+        }
+        return PlanView(
+            module: name, fromRevision: older, changes: try Plan.compare(first.spec, with: second.spec), start: 0,
+            stop: 0, steps: [], index: newer)
     }
 
     // MARK: What there is
@@ -342,6 +440,28 @@ package actor Deployer {
 
     package func instances() -> [InstanceView] {
         machines.keys.sorted().flatMap { machines[$0]?.view(server: serverName) { lost[$0] ?? 0 } ?? [] }
+    }
+
+    package func revisions(of name: ModuleName) throws(OrchError) -> [RevisionView] {
+        guard let machine = machines[name] else { throw unknown(name) }
+        return machine.revisionViews
+    }
+
+    /// What the health checks of an instance have found; `nil` for one that is not checked.
+    package nonisolated func checks(of id: InstanceID) -> CheckView? { health.checks(of: id) }
+
+    /// Services in the order in which they can be stopped: whoever depends on others first.
+    package var stopOrder: [[ModuleName]] {
+        var left = Set(machines.keys)
+        var order: [[ModuleName]] = []
+        while !left.isEmpty {
+            let needed = Set(left.flatMap { machines[$0]?.spec?.dependsOn ?? [] })
+            // In a circle nobody can be first.
+            let free = left.subtracting(needed).isEmpty ? left : left.subtracting(needed)
+            order.append(free.sorted())
+            left.subtract(free)
+        }
+        return order
     }
 
     package func spec(of name: ModuleName) -> ModuleSpec? { machines[name]?.spec }
@@ -358,9 +478,6 @@ package actor Deployer {
     /// The counts of lost lines, as the logging module knows them.
     package func set(lost counts: [InstanceID: Int64]) { lost = counts }
 
-    package var activeInstances: [InstanceID] {
-        machines.values.flatMap { $0.instances.values.filter(\.isActive).map(\.id) }
-    }
 }
 
 extension JournalChanges {

@@ -7,20 +7,27 @@ package struct HealthMachine: Sendable {
         case unhealthy(String)
         /// Checks fail, which does not count yet.
         case failing(String)
+        /// Healthy for so many checks that there is no need to watch it any longer.
+        case proven
     }
 
     /// While nothing has passed yet, checks come quickly, each pause twice as long as the one before.
     private static let firstPause = TimeSpan.milliseconds(5)
+    /// The pause between the checks that shall prove an instance.
+    private static let provingPause = TimeSpan.milliseconds(200)
 
     private let spec: HealthSpec
+    /// Passes in a row after it became healthy that prove it; 0 for never.
+    private let provingChecks: Int
     private let startedAt: Timestamp
     private var passes = 0
     private var failures = 0
     private var checks = 0
     private var verdict: Verdict?
 
-    package init(_ spec: HealthSpec, startedAt: Timestamp) {
+    package init(_ spec: HealthSpec, provingChecks: Int, startedAt: Timestamp) {
         self.spec = spec
+        self.provingChecks = provingChecks
         self.startedAt = startedAt
     }
 
@@ -33,19 +40,24 @@ package struct HealthMachine: Sendable {
         if let failure {
             passes = 0
             // A failure while it still starts says nothing, unless it was healthy already.
-            if verdict == .healthy || now - startedAt >= spec.startPeriod { failures += 1 }
+            if verdict == .healthy || verdict == .proven || now - startedAt >= spec.startPeriod { failures += 1 }
             if failures >= spec.fall {
                 if case .unhealthy = verdict {} else { verdict = .unhealthy(failure) }
             }
         } else {
             failures = 0
             passes += 1
-            if passes >= spec.rise { verdict = .healthy }
+            if passes >= spec.rise, verdict != .proven {
+                verdict = isProving && passes >= spec.rise + provingChecks ? .proven : .healthy
+            }
         }
         return (verdict == before ? nil : verdict, pause)
     }
 
+    private var isProving: Bool { provingChecks > 0 }
+
     private var pause: TimeSpan {
+        if verdict == .healthy, isProving { return min(spec.interval, Self.provingPause) }
         guard verdict == nil || verdict.isFailing else { return spec.interval }
         let early = TimeSpan(nanoseconds: Self.firstPause.nanoseconds << Int64(min(checks - 1, 20)))
         return min(early, spec.interval)

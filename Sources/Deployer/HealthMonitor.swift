@@ -21,12 +21,16 @@ package final class HealthMonitor: Sendable {
         self.report = report
     }
 
+    /// - Parameter provingChecks: passes in a row that prove it; 0 for never.
     package func watch(
-        _ id: InstanceID, _ spec: HealthSpec, ports: [String: Int], portName: String, environment: [String: String]
+        _ id: InstanceID, _ spec: HealthSpec, provingChecks: Int, ports: [String: Int], portName: String,
+        environment: [String: String]
     ) {
         let target = HealthTarget(spec: spec, port: ports[portName] ?? 0, environment: environment)
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let watch = HealthWatch(target: target, probe: probe, loop: loop) { [report] verdict in report(id, verdict) }
+        let watch = HealthWatch(target: target, provingChecks: provingChecks, probe: probe, loop: loop) {
+            [report] verdict in report(id, verdict)
+        }
         let earlier = watched.withLock { watched in
             defer { watched[id] = watch }
             return watched[id]
@@ -38,6 +42,9 @@ package final class HealthMonitor: Sendable {
     package func end(_ id: InstanceID) {
         watched.withLock { $0.removeValue(forKey: id) }?.end()
     }
+
+    /// What the checks of an instance have found so far.
+    package func checks(of id: InstanceID) -> CheckView? { watched.withLock { $0[id] }?.view }
 
     package func shutDown() async throws {
         let all = watched.withLock { watched in
@@ -54,6 +61,10 @@ private final class HealthWatch: Sendable {
     private struct State {
         var machine: HealthMachine
         var isEnded = false
+        var passes = 0
+        var failures = 0
+        var lastAt: Timestamp?
+        var lastFailure: String?
     }
 
     private let target: HealthTarget
@@ -63,14 +74,22 @@ private final class HealthWatch: Sendable {
     private let state: Mutex<State>
 
     init(
-        target: HealthTarget, probe: HealthProbe, loop: any EventLoop,
+        target: HealthTarget, provingChecks: Int, probe: HealthProbe, loop: any EventLoop,
         report: @escaping @Sendable (HealthMachine.Verdict) -> Void
     ) {
         self.target = target
         self.probe = probe
         self.loop = loop
         self.report = report
-        state = Mutex(State(machine: HealthMachine(target.spec, startedAt: .now())))
+        state = Mutex(State(machine: HealthMachine(target.spec, provingChecks: provingChecks, startedAt: .now())))
+    }
+
+    var view: CheckView {
+        state.withLock { state in
+            CheckView(
+                check: target.description, passes: state.passes, failures: state.failures, lastAt: state.lastAt,
+                lastFailure: state.lastFailure)
+        }
     }
 
     func begin() { check(after: .zero) }
@@ -81,8 +100,13 @@ private final class HealthWatch: Sendable {
         loop.scheduleTask(in: .nanoseconds(pause.nanoseconds)) {
             guard !self.state.withLock(\.isEnded) else { return }
             self.probe.check(self.target, on: self.loop).whenSuccess { failure in
-                let next = self.state.withLock { state in
-                    state.isEnded ? nil : state.machine.checked(failure, at: .now())
+                let now = Timestamp.now()
+                let next = self.state.withLock { state -> (change: HealthMachine.Verdict?, pause: TimeSpan)? in
+                    if state.isEnded { return nil }
+                    state.lastAt = now
+                    state.lastFailure = failure
+                    if failure == nil { state.passes += 1 } else { state.failures += 1 }
+                    return state.machine.checked(failure, at: now)
                 }
                 guard let next else { return }
                 if let change = next.change { self.report(change) }

@@ -12,6 +12,16 @@ struct HealthTarget: Sendable {
     var port: Int
     /// For `exec`: the variables of its command.
     var environment: [String: String]
+
+    /// What is checked, as people say it.
+    var description: String {
+        switch spec.type {
+        case .none: "no check"
+        case .tcp: "tcp connect to port \(port)"
+        case .http: "http GET \(spec.path) at port \(port)"
+        case .exec: "exec \(spec.command.joined(separator: " "))"
+        }
+    }
 }
 
 /// Makes one check. The outcome is `nil` when it passed, otherwise what was wrong.

@@ -18,6 +18,30 @@ package enum Plan {
         }
     }
 
+    /// How a version would replace what there is, in words.
+    package static func steps(_ current: ModuleSpec?, _ next: ModuleSpec) -> [String] {
+        guard current != nil else { return ["\(next.replicas) started; done when all are healthy"] }
+        let monitor = "the first must hold for \(next.update.monitor)"
+        let checks =
+            next.health.type == .none || next.update.monitorChecks == 0
+            ? monitor : "\(monitor) or \(next.update.monitorChecks) passed checks"
+        let failure =
+            next.update.onFailure == .rollback
+            ? "otherwise all goes back to the version before" : "otherwise it stops there"
+        if let obstacle = next.sideBySideObstacle {
+            let count = next.update.strategy == .recreate ? "all old ones" : "\(next.unavailable) old at a time"
+            return ["stops \(count) before new ones start, because \(obstacle)", checks, failure]
+        }
+        let way =
+            switch next.update.strategy {
+            case .rolling, .recreate: "rolling: \(next.surge) new at a time beside the old ones"
+            case .blueGreen: "blue-green: \(next.replicas) new beside the old ones, then all requests switch at once"
+            case .canary:
+                "canary: \(next.update.canary) % of the requests for the new version until 'orch promote \(next.name)'"
+            }
+        return [way, checks, failure]
+    }
+
     private static func leaves(of spec: ModuleSpec) throws -> [String: String] {
         let json = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(spec))
         var leaves: [String: String] = [:]

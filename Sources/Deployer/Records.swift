@@ -5,6 +5,23 @@ package struct Revision: Codable, Sendable {
     package var number: Int
     package var spec: ModuleSpec
     package var deployedAt: Timestamp
+    /// The port of the service's own address; `nil` when it has none.
+    package var endpointPort: Int?
+
+    package init(number: Int, spec: ModuleSpec, deployedAt: Timestamp, endpointPort: Int?) {
+        self.number = number
+        self.spec = spec
+        self.deployedAt = deployedAt
+        self.endpointPort = endpointPort
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        number = try container.decode(Int.self, forKey: .number)
+        spec = try ModuleSpec(stored: container.decode(JSONValue.self, forKey: .spec))
+        deployedAt = try container.decode(Timestamp.self, forKey: .deployedAt)
+        endpointPort = try container.decodeIfPresent(Int.self, forKey: .endpointPort)
+    }
 }
 
 /// What is wanted of a service. Durable.
@@ -19,6 +36,20 @@ package struct ServiceRecord: Codable, Sendable {
     package var desired: Desired
     /// The work that goes on.
     package var deployment: DeploymentView?
+    /// How far the work has come, beyond what the instances tell.
+    package var rollout: Rollout?
+}
+
+/// Decisions of a rollout that must not be taken twice.
+package struct Rollout: Codable, Sendable, Equatable {
+    /// Somebody has stopped it for now.
+    package var isPaused = false
+    /// A canary that is good enough for everybody.
+    package var isPromoted = false
+    /// Blue-green: requests go to the new instances.
+    package var isSwitched = false
+    /// Blue-green: the new ones have held with all requests, and the old ones may go.
+    package var isReleased = false
 }
 
 /// One instance, as it is and as it shall be. Durable.
@@ -48,14 +79,19 @@ package struct InstanceRecord: Codable, Sendable {
     package var lastExit: Exit?
     /// It has been good once since its last start.
     package var isReady = false
+    /// It has held for the monitor window since its last start; `nil` stands for no.
+    package var isProven: Bool?
     /// It made a deployment fail.
     package var isAtFault = false
+    /// The server it was put on, and why.
+    package var server: String?
+    package var placement: String?
 
     /// Whether something of it may be running.
-    package var isActive: Bool {
-        switch state {
-        case .starting, .running, .healthy, .unhealthy, .stopping, .unknown: true
-        case .pending, .stopped, .backoff, .failed, .completed: false
-        }
-    }
+    package var isActive: Bool { state.isActive }
+
+    /// Whether it is good and stays.
+    package var serves: Bool { intent == .run && isReady && state.isUp }
+
+    var hasHeld: Bool { isProven ?? false }
 }

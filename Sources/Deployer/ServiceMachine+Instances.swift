@@ -2,6 +2,9 @@ package import OrchModel
 
 /// What happens to single instances.
 extension ServiceMachine {
+    /// How long an instance without a check must stay up before it gets requests.
+    private static let settleTime = TimeSpan.seconds(1)
+
     package mutating func handle(_ input: Input, at now: Timestamp) {
         switch input {
         case .started(let id, let running): started(id, running, at: now)
@@ -9,10 +12,14 @@ extension ServiceMachine {
         case .exited(let id, let exit): exited(id, exit, at: now)
         case .stopFailed(let id): schedule(.stop(id, generation: nextGeneration(id)), after: .seconds(1))
         case .health(let id, let verdict): judged(id, verdict, at: now)
+        case .drained(let id): if instances[id]?.state == .draining { requestStop(id, at: now) }
         case .timer(let timer): due(timer, at: now)
         case .dependencies(let missing): missingDependencies = missing
         case .found(let id, let found): self.found(id, found, at: now)
-        case .lastLines(let id, let lines): conclude(id, lastLines: lines, at: now)
+        case .diagnosis(let id, let diagnosis): conclude(id, diagnosis, at: now)
+        case .restored:
+            isRestoring = false
+            resumeRollout(at: now)
         }
         reconcile(at: now)
     }
@@ -37,7 +44,10 @@ extension ServiceMachine {
     mutating func launch(_ id: InstanceID, at now: Timestamp) {
         guard let record = instances[id], let revision = revision(record.revision) else { return }
         set(id, .starting, at: now)
-        update(id) { $0.isReady = false }
+        update(id) { record in
+            record.isReady = false
+            record.isProven = false
+        }
         actions.append(
             .start(
                 InstanceLaunch(
@@ -89,11 +99,25 @@ extension ServiceMachine {
     }
 
     private mutating func watch(_ id: InstanceID, _ spec: ModuleSpec, ports: [String: Int]) {
+        let generation = nextGeneration(id)
         if spec.health.type == .none {
-            schedule(.monitor(id, generation: nextGeneration(id)), after: spec.update.monitor)
+            schedule(.settled(id, generation: generation), after: min(spec.update.monitor, Self.settleTime))
         } else {
-            actions.append(.watchHealth(id, spec.health, ports: ports, environment: spec.env))
-            schedule(.deadline(id, generation: nextGeneration(id)), after: spec.update.healthyTimeout)
+            actions.append(.watchHealth(id, spec, ports: ports))
+            schedule(.deadline(id, generation: generation), after: spec.update.healthyTimeout)
+        }
+    }
+
+    /// From now on it gets requests; whether it also replaces others shows when it has held for a while.
+    private mutating func becameReady(_ id: InstanceID, at now: Timestamp) {
+        guard let record = instances[id], let spec = revision(record.revision)?.spec else { return }
+        update(id) { $0.isReady = true }
+        let spent = spec.health.type == .none ? min(spec.update.monitor, Self.settleTime) : .zero
+        if spec.update.monitor > spent {
+            let rest = TimeSpan(nanoseconds: spec.update.monitor.nanoseconds - spent.nanoseconds)
+            schedule(.monitor(id, generation: generations[id] ?? 0), after: rest)
+        } else {
+            update(id) { $0.isProven = true }
         }
     }
 
@@ -101,7 +125,7 @@ extension ServiceMachine {
         guard let record = instances[id] else { return }
         earlyExits[id] = nil
         note("instance.failed", error.message, instance: id, at: now)
-        if record.intent == .run, service.deployment?.state == .running || service.deployment?.state == .rollingBack {
+        if record.intent == .run, let deployment = service.deployment, !deployment.state.isFinal {
             set(id, .failed, error.message, at: now)
             fail(because: id, error.message, at: now)
         } else if record.intent == .run {
@@ -121,7 +145,8 @@ extension ServiceMachine {
             if record.state == .healthy { return }
             set(id, .healthy, at: now)
             note("instance.healthy", "", instance: id, at: now)
-            update(id) { $0.isReady = true }
+            becameReady(id, at: now)
+        case .proven: update(id) { $0.isProven = true }
         case .failing(let why): update(id) { $0.reason = why }
         case .unhealthy(let why):
             set(id, .unhealthy, why, at: now)
@@ -139,9 +164,13 @@ extension ServiceMachine {
                 record.intent == .run
             else { return }
             launch(id, at: now)
-        case .monitor(let id, let generation):
+        case .settled(let id, let generation):
             guard generations[id] == generation, instances[id]?.state == .running else { return }
-            update(id) { $0.isReady = true }
+            becameReady(id, at: now)
+        case .monitor(let id, let generation):
+            guard generations[id] == generation, instances[id]?.serves == true else { return }
+            update(id) { $0.isProven = true }
+        case .released(let id): if service.deployment?.id == id, rollout.isSwitched { rollout.isReleased = true }
         case .stop(let id, let generation):
             guard generations[id] == generation, instances[id]?.state == .stopping else { return }
             requestStop(id, at: now)
@@ -175,7 +204,12 @@ extension ServiceMachine {
         update(id) { $0.intent = intent }
         if !record.isActive {
             afterStop(id, at: now)
-        } else if record.state != .starting, record.state != .stopping {
+        } else if record.state == .starting || record.state == .stopping || record.state == .draining {
+            return
+        } else if let spec = revision(record.revision)?.spec, spec.endpointMode != .none, record.isReady {
+            set(id, .draining, record.isAtFault ? record.reason : "", at: now)
+            actions.append(.drain(id, limit: spec.endpoint.drain))
+        } else {
             requestStop(id, at: now)
         }
     }
@@ -211,9 +245,9 @@ extension ServiceMachine {
     /// It ended although it should run.
     private mutating func ended(_ id: InstanceID, _ exit: Exit, reason: String, at now: Timestamp) {
         guard let record = instances[id], let spec = revision(record.revision)?.spec else { return }
-        if !exit.isClean || !spec.isJob,
-            service.deployment?.state == .running || service.deployment?.state == .rollingBack, !record.isReady
-        {
+        // Unless it is replacing others, it has done its part once it was good.
+        let isTried = mustProve && record.revision == service.target ? !record.hasHeld : !record.isReady
+        if !exit.isClean || !spec.isJob, let deployment = service.deployment, !deployment.state.isFinal, isTried {
             set(id, .failed, reason, at: now)
             fail(because: id, "\(id) ended while it was deployed: \(reason)", at: now)
             return
@@ -225,7 +259,10 @@ extension ServiceMachine {
         switch decision {
         case .complete:
             set(id, .completed, reason, at: now)
-            update(id) { $0.isReady = true }
+            update(id) { record in
+                record.isReady = true
+                record.isProven = true
+            }
             note("instance.completed", reason, instance: id, at: now)
         case .giveUp:
             set(id, .failed, "\(reason), given up", at: now)
@@ -274,13 +311,22 @@ extension ServiceMachine {
             update(id) { record in
                 record.process = running.process
                 record.ports = running.ports
+                // Whether it held is seen anew: nobody looked meanwhile.
                 if record.state == .starting || record.state == .pending || record.state == .backoff
                     || record.state == .unknown
                 {
                     record.state = .running
                 }
             }
-            if record.intent == .run { watch(id, spec, ports: running.ports) } else { requestStop(id, at: now) }
+            guard record.intent == .run else {
+                // Whatever was in flight went with the agent before.
+                requestStop(id, at: now)
+                return
+            }
+            watch(id, spec, ports: running.ports)
+            if record.isReady, !record.hasHeld {
+                schedule(.monitor(id, generation: generations[id] ?? 0), after: spec.update.monitor)
+            }
         case .ended(let exit):
             if record.state == .starting { set(id, .running, at: now) }
             if record.isActive { exited(id, exit, at: now) } else { resume(id, at: now) }

@@ -7,10 +7,16 @@ package import OrchModel
 /// after a crash a machine made of the records goes on where this one was.
 package struct ServiceMachine: Sendable {
     package enum Change: Sendable {
-        case deploy(ModuleSpec)
+        /// - Parameter port: of the service's own address; `nil` for none.
+        case deploy(ModuleSpec, port: Int?)
+        /// To the number of a revision, or to a version; `nil` for the one before.
+        case rollback(String?)
         case start, stop, restart, remove
         case scale(Int)
     }
+
+    /// What can be said of a rollout that goes on.
+    package enum Steering: String, Sendable, CaseIterable { case promote, abort, pause, resume }
 
     package enum Input: Sendable {
         case started(InstanceID, RunningInstance)
@@ -19,17 +25,25 @@ package struct ServiceMachine: Sendable {
         /// It could not be told to end.
         case stopFailed(InstanceID)
         case health(InstanceID, HealthMachine.Verdict)
+        /// It has nothing in flight any more.
+        case drained(InstanceID)
         case timer(Timer)
         case dependencies(missing: [ModuleName])
         case found(InstanceID, FoundInstance)
-        case lastLines(InstanceID, [String])
+        case diagnosis(InstanceID, Diagnosis)
+        /// The agent has started again, and everything was found.
+        case restored
     }
 
     /// Something that is due later. `generation` is the instance's count of timers, so that a late one is known.
     package enum Timer: Hashable, Sendable {
         case restart(InstanceID, generation: Int)
-        /// It has been up for as long as it must to count as good.
+        /// It has been up for as long as it must to count as good, where nothing else tells.
+        case settled(InstanceID, generation: Int)
+        /// It has held for the monitor window.
         case monitor(InstanceID, generation: Int)
+        /// The new instances have held for the monitor window with all requests.
+        case released(DeploymentID)
         /// It should have become good by now.
         case deadline(InstanceID, generation: Int)
         /// It is told to end once more.
@@ -38,13 +52,15 @@ package struct ServiceMachine: Sendable {
 
     package enum Action: Sendable {
         case start(InstanceLaunch)
+        /// It gets no more requests; what it has may take as long as `limit`.
+        case drain(InstanceID, limit: TimeSpan)
         case stop(InstanceID, signal: Int32, grace: TimeSpan)
         case discard(InstanceID)
-        case watchHealth(InstanceID, HealthSpec, ports: [String: Int], environment: [String: String])
+        case watchHealth(InstanceID, ModuleSpec, ports: [String: Int])
         case endHealthWatch(InstanceID)
         case schedule(Timer, after: TimeSpan)
-        /// Its last lines are wanted for the deployment that it made fail.
-        case fetchLastLines(InstanceID)
+        /// What it did last is wanted for the deployment that it made fail.
+        case diagnose(InstanceID)
     }
 
     /// Lines of a failed instance that a deployment keeps.
@@ -64,6 +80,9 @@ package struct ServiceMachine: Sendable {
     var generator: any RandomNumberGenerator & Sendable
     var changedInstances: Set<InstanceID> = []
     var hasServiceChanged = false
+    /// Instances are still being found after a start of the agent. Until all are, nothing is started: what seems to be
+    /// missing may only not have been seen yet.
+    var isRestoring: Bool
     /// The instance that made the deployment fail; its last lines are on their way, and end it.
     var culprit: InstanceID?
     /// Ends that were reported before the start they belong to: a program may be quicker than the news of it.
@@ -76,23 +95,30 @@ package struct ServiceMachine: Sendable {
         self.service = service
         self.instances = Dictionary(uniqueKeysWithValues: instances.map { ($0.id, $0) })
         self.generator = generator
+        isRestoring = !instances.isEmpty
         // What it depends on is not known to work before somebody says so.
         missingDependencies = spec?.dependsOn ?? []
     }
 
     /// A service that is deployed for the first time.
     package init(
-        new spec: ModuleSpec, at now: Timestamp,
-        generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        new name: ModuleName, generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) {
-        let record = ServiceRecord(
-            name: spec.name, revisions: [], target: 0, desired: .running, deployment: nil)
+        let record = ServiceRecord(name: name, revisions: [], target: 0, desired: .running)
         self.init(record, instances: [], generator: generator)
     }
 
     package var spec: ModuleSpec? { revision(service.target)?.spec }
 
     var replicas: Int { spec?.replicas ?? 0 }
+
+    var rollout: Rollout {
+        get { service.rollout ?? Rollout() }
+        set {
+            service.rollout = newValue
+            hasServiceChanged = true
+        }
+    }
 
     func revision(_ number: Int) -> Revision? { service.revisions.first { $0.number == number } }
 
@@ -119,10 +145,13 @@ package struct ServiceMachine: Sendable {
         if let running = service.deployment {
             // A stop or a removal is the way out of a change that hangs.
             guard change.isWayOut else {
+                let way =
+                    running.state == .paused
+                    ? "go on with 'orch \(rollout.isPaused ? "resume" : "promote") \(service.name)', or take it back with 'orch abort \(service.name)'"
+                    : "wait for it with 'orch wait \(running.id)'"
                 throw OrchError(
                     .conflict,
-                    "\(service.name) is being changed by \(running.id) (\(running.kind.rawValue)): wait for it with 'orch wait \(running.id)'"
-                )
+                    "\(service.name) is being changed by \(running.id) (\(running.kind.rawValue)): \(way)")
             }
             culprit = nil
             finish(.failed, reason: "superseded by a \(change.kind.rawValue)", at: now)
@@ -132,9 +161,14 @@ package struct ServiceMachine: Sendable {
         let from = service.target == 0 || service.desired != .running ? nil : service.target
         var isReplacing = false
         switch change {
-        case .deploy(let spec):
+        case .deploy(let spec, let port):
             if spec == self.spec, isSettled { return alreadyDone(id, at: now) }
-            addRevision(spec, at: now)
+            addRevision(spec, port: port, at: now)
+            service.desired = .running
+            isReplacing = true
+        case .rollback(let version):
+            let earlier = try earlierRevision(version)
+            addRevision(earlier.spec, port: earlier.endpointPort, at: now)
             service.desired = .running
             isReplacing = true
         case .restart:
@@ -142,7 +176,7 @@ package struct ServiceMachine: Sendable {
             guard service.desired == .running else {
                 throw OrchError(.conflict, "\(service.name) is stopped: start it with 'orch start \(service.name)'")
             }
-            addRevision(spec, at: now)
+            addRevision(spec, port: revision(service.target)?.endpointPort, at: now)
             isReplacing = true
         case .start:
             service.desired = .running
@@ -156,8 +190,14 @@ package struct ServiceMachine: Sendable {
             guard let index = service.revisions.firstIndex(where: { $0.number == service.target }) else {
                 throw OrchError(.notFound, "\(service.name) has nothing to scale")
             }
+            if count > 1, let fixed = service.revisions[index].spec.ports.first(where: { $0.port != 0 }) {
+                throw OrchError(
+                    .invalidRequest,
+                    "\(count) replicas cannot share port \(fixed.port): deploy it with 'port: 0' for a free one each")
+            }
             service.revisions[index].spec.replicas = count
         }
+        service.rollout = nil
         if isReplacing {
             // Copies that do not serve are not worth keeping until the new ones do.
             for record in instances.values where record.revision != service.target && !record.state.isUp {
@@ -185,9 +225,32 @@ package struct ServiceMachine: Sendable {
         return deployment
     }
 
-    private mutating func addRevision(_ spec: ModuleSpec, at now: Timestamp) {
+    /// The revision that a rollback means.
+    private func earlierRevision(_ version: String?) throws(OrchError) -> Revision {
+        let others = service.revisions.filter { $0.number != service.target }
+        let known = others.map { "\($0.number) (version \($0.spec.version))" }.joined(separator: ", ")
+        guard let version else {
+            guard let before = others.last(where: { $0.spec != spec && $0.number < service.target }) ?? others.last
+            else {
+                throw OrchError(.notFound, "\(service.name) has no earlier version to go back to")
+            }
+            return before
+        }
+        guard
+            let found = others.last(where: { $0.spec.version == version })
+                ?? others.first(where: { String($0.number) == version })
+        else {
+            throw OrchError(
+                .notFound,
+                "\(service.name) has no revision or version \(version.quotedOneLine): \(known.isEmpty ? "there is no other" : "there are \(known)")"
+            )
+        }
+        return found
+    }
+
+    private mutating func addRevision(_ spec: ModuleSpec, port: Int?, at now: Timestamp) {
         let number = (service.revisions.last?.number ?? 0) + 1
-        service.revisions.append(Revision(number: number, spec: spec, deployedAt: now))
+        service.revisions.append(Revision(number: number, spec: spec, deployedAt: now, endpointPort: port))
         let used = Set(instances.values.map(\.revision) + [service.target, number])
         while service.revisions.count > Self.mostRevisions,
             let oldest = service.revisions.firstIndex(where: { !used.contains($0.number) })
@@ -208,7 +271,7 @@ package struct ServiceMachine: Sendable {
         case .start: resumeInstance(id, at: now)
         case .stop: endInstance(id, .stop, at: now)
         case .restart: if record.isActive { endInstance(id, .restart, at: now) } else { revive(id, at: now) }
-        case .deploy, .scale, .remove:
+        case .deploy, .rollback, .scale, .remove:
             throw OrchError(.invalidRequest, "one instance cannot be \(kind.rawValue)d by itself")
         }
         reconcile(at: now)
@@ -228,6 +291,7 @@ extension ServiceMachine.Change {
     package var kind: DeploymentView.Kind {
         switch self {
         case .deploy: .deploy
+        case .rollback: .rollback
         case .start: .start
         case .stop: .stop
         case .restart: .restart

@@ -20,6 +20,8 @@ package struct Agent {
     let startedAt: Timestamp
     let store: Store
     let deployer: Deployer
+    let balancer: LoadBalancer
+    let runtime: LocalRuntime
     let driver: ProcessDriver
     let shipper: Shipper
     let repository: ModuleRepository
@@ -38,13 +40,15 @@ package struct Agent {
     package static func run(_ settings: AgentSettings) async throws {
         signal(SIGPIPE, SIG_IGN)
         umask(0o077)
+        let openFiles = ResourceLimits.openFiles
+        ResourceLimits.raiseOpenFiles()
         try prepareDataDirectory(settings)
         guard let lock = try FolderLock.take(AgentPaths.lock(in: settings.dataDirectory)) else {
             throw OrchError(
                 .conflict,
                 "another agent uses \(settings.dataDirectory): stop it, or choose another directory with --data-dir")
         }
-        try await start(settings)
+        try await start(settings, openFilesOfInstances: openFiles)
         _ = consume lock
     }
 
@@ -75,7 +79,7 @@ package struct Agent {
         }
     }
 
-    private static func start(_ settings: AgentSettings) async throws {
+    private static func start(_ settings: AgentSettings, openFilesOfInstances: Int) async throws {
         let data = settings.dataDirectory
         let level = Logger.Level(rawValue: settings.logLevel) ?? .info
         let controlLog = try ControlLog(folder: AgentPaths.control(in: data), topics: TopicName.reserved, level: level)
@@ -112,18 +116,21 @@ package struct Agent {
         let driver = ProcessDriver(
             instancesFolder: AgentPaths.instances(in: data), shimProgram: Files.sibling("orch-shim"),
             agentEnvironment: ["ORCH_SOCKET": settings.socket, "ORCH_DATA_DIR": data, "ORCH_BROKERS": brokerAddress],
-            reactor: reactor, logger: controlLog.logger(.runtimeManager))
+            openFiles: openFilesOfInstances, reactor: reactor, logger: controlLog.logger(.runtimeManager))
         let runtime = LocalRuntime(
             driver: driver, shipper: shipper, topicFiles: topicFiles, instancesFolder: AgentPaths.instances(in: data))
         let views = ViewWriter(data: data, logger: controlLog.logger(.loadBalancer))
         let hub = EventHub(controlLog: controlLog, views: views)
+        let balancer = try await LoadBalancer(logger: controlLog.logger(.loadBalancer))
         let deployer = Deployer(
-            runtime: runtime, journal: StoreJournal(store: store), observer: hub, serverName: Servers.local,
-            logger: logger)
+            runtime: runtime, journal: StoreJournal(store: store), observer: hub, traffic: balancer,
+            placement: LocalPlacement(), serverName: Servers.local, logger: logger)
         try await deployer.restore()
 
         let agent = Agent(
-            settings: settings, startedAt: .now(), store: store, deployer: deployer, driver: driver, shipper: shipper,
+            settings: settings, startedAt: .now(), store: store, deployer: deployer, balancer: balancer,
+            runtime: runtime,
+            driver: driver, shipper: shipper,
             repository: ModuleRepository(deployed: deployer),
             requests: RequestLog(history: store, logger: controlLog.logger(.requestManager)), events: hub,
             logReader: LogReader(settings: kafka, reactor: reactor, admin: admin, logger: loggingLogger), admin: admin,
@@ -134,6 +141,7 @@ package struct Agent {
         services.append(.init(service: BackgroundService { await admin.closeWhenIdle() }))
         services.append(.init(service: BackgroundService { await topicFiles.run() }))
         services.append(.init(service: BackgroundService { await views.run() }))
+        services.append(.init(service: BackgroundService { await balancer.run() }))
         services.append(.init(service: BackgroundService { await driver.run() }))
         services.append(
             .init(service: BackgroundService(onShutdown: { deployer.finish() }) { try await deployer.run() }))
@@ -179,12 +187,26 @@ package struct Agent {
         return token
     }
 
-    /// Stops everything that runs, and waits until it is gone.
+    /// Stops everything that runs, those who depend on others first, and waits until it is gone.
     func stopAllInstances() async {
-        for service in await deployer.services where service.state != .stopped {
-            _ = try? await deployer.request(.stop, of: service.name)
+        for names in await deployer.stopOrder {
+            for name in names { _ = try? await deployer.request(.stop, of: name) }
+            for await _ in events.news() {
+                let active = await deployer.instances().filter { $0.state.isActive }
+                if !active.contains(where: { names.contains($0.module) }) { break }
+            }
         }
-        for await _ in events.news() where await deployer.activeInstances.isEmpty { return }
+    }
+
+    /// Services with what the load balancer knows of them.
+    func services() async -> [ServiceView] {
+        let traffic = await balancer.traffic()
+        var services = await deployer.services
+        for index in services.indices {
+            services[index].traffic = traffic[services[index].name]
+            services[index].problem = await balancer.problem(of: services[index].name)
+        }
+        return services
     }
 
     private func refreshLosses() async {

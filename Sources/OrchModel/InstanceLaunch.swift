@@ -15,6 +15,15 @@ package struct InstanceLaunch: Codable, Sendable {
         self.ordinal = ordinal
         self.ports = ports
     }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        id = try container.decode(InstanceID.self, forKey: .id)
+        revision = try container.decode(Int.self, forKey: .revision)
+        spec = try ModuleSpec(stored: container.decode(JSONValue.self, forKey: .spec))
+        ordinal = try container.decode(Int.self, forKey: .ordinal)
+        ports = try container.decode([String: Int].self, forKey: .ports)
+    }
 }
 
 /// An instance that runs.

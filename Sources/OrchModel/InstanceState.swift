@@ -7,6 +7,8 @@ package enum InstanceState: String, Codable, Sendable, CaseIterable {
     case running
     case healthy
     case unhealthy
+    /// Gets no more requests, and finishes those it has before it is told to end.
+    case draining
     case stopping
     case stopped
     /// Waits before it is started again.
@@ -17,6 +19,14 @@ package enum InstanceState: String, Codable, Sendable, CaseIterable {
     case completed
     /// The runtime cannot be asked.
     case unknown
+
+    /// Whether something of it may be running.
+    package var isActive: Bool {
+        switch self {
+        case .starting, .running, .healthy, .unhealthy, .draining, .stopping, .unknown: true
+        case .pending, .stopped, .backoff, .failed, .completed: false
+        }
+    }
 
     /// Whether it counts as serving.
     package var isUp: Bool { self == .running || self == .healthy }

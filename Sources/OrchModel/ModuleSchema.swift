@@ -9,6 +9,8 @@ package enum ModuleSchema {
         case number(ClosedRange<Double>)
         case duration(ClosedRange<TimeSpan>)
         case size
+        /// A number, or a part in percent.
+        case amount
         case choice([String])
         case list(of: Shape)
         /// A list of words, or one text that is split at spaces (quotes keep words together).
@@ -56,6 +58,9 @@ package enum ModuleSchema {
             "files", .list(of: .object(fileKeys)), or: [],
             "Configuration files, written into the directory ORCH_CONFIG_DIR."),
         Key("ports", .list(of: .object(portKeys)), or: [], "Ports on loopback that the instance listens at."),
+        Key(
+            "endpoint", .object(endpointKeys), or: [:],
+            "The service's own address, at which the load balancer answers for all instances."),
         Key("health", .object(healthKeys), or: [:], "How to tell that an instance works."),
         Key("restart", .object(restartKeys), or: [:], "What happens when an instance ends by itself."),
         Key("stop", .object(stopKeys), or: [:], "How an instance is asked to end."),
@@ -65,6 +70,7 @@ package enum ModuleSchema {
         Key("logs", .object(logKeys), or: [:], "What waits on disk while the broker is away."),
         Key("depends_on", .list(of: .name(longest: 63)), or: [], "Modules whose service must be running first."),
         Key("update", .object(updateKeys), or: [:], "How a new version replaces the old one."),
+        Key("placement", .object(placementKeys), or: [:], "Which server an instance is put on."),
         Key("labels", .map, or: [:], "Words of your own to select by."),
     ]
 
@@ -83,6 +89,47 @@ package enum ModuleSchema {
         Key(
             "env", .string(example: "PORT"), or: "",
             "Variable with the number; PORT for the first, ORCH_PORT_<NAME> for each."),
+    ]
+
+    private static let endpointKeys: [Key] = [
+        Key(
+            "mode", .choice(EndpointSpec.Mode.allCases.map(\.rawValue)), or: "auto",
+            "http, tcp or none; auto is what the health check asks, or else http for a port that is called http."),
+        Key("port", .integer(0...65535), or: 0, "Port to listen at, or 0 for a free one, which the service keeps."),
+        Key("address", .string(example: "127.0.0.1"), or: "127.0.0.1", "Address of this machine to listen at."),
+        Key(
+            "hosts", .list(of: .string(example: "shop.example.com")), or: [],
+            "For http: names in the Host field that are meant; any by default. '*.example.com' stands for every name below."
+        ),
+        Key("path", .string(example: "/shop"), or: "/", "For http: what the path must begin with."),
+        Key("target", .string(example: "http"), or: "", "Name of the instances' port; the first by default."),
+        Key("tls", .object(tlsKeys), or: [:], "Certificate, for clients that come with TLS."),
+        Key(
+            "drain", .duration(.zero...day), or: "30s",
+            "Time that an instance has for requests in flight before it is stopped."),
+        Key(
+            "hold", .duration(.zero...day), or: "2s",
+            "Time that a request waits for an instance when none is there."),
+        Key(
+            "timeout", .duration(.milliseconds(1)...day), or: "1m",
+            "Time that an instance may take to begin its answer."),
+        Key("slow_start", .duration(.zero...day), or: "2s", "Time over which a new instance gets its full share."),
+        Key(
+            "access_log", .integer(0...1_000_000), or: 50,
+            "The most lines a second in the access log; what is left out is counted there."),
+    ]
+
+    private static let tlsKeys: [Key] = [
+        Key("certificate", .string(example: "tls/shop.crt"), or: "", "PEM file with the certificate and its chain."),
+        Key("key", .string(example: "tls/shop.key"), or: "", "PEM file with its key."),
+    ]
+
+    private static let placementKeys: [Key] = [
+        Key("servers", .list(of: .string(example: "node-1")), or: [], "Servers that may be taken; any by default."),
+        Key("near", .list(of: .name(longest: 63)), or: [], "Modules to share a server with where that is possible."),
+        Key(
+            "spread", .choice(PlacementSpec.Spread.allCases.map(\.rawValue)), or: "instances",
+            "instances: the server with the fewest of this module; resources: the one with the most room."),
     ]
 
     private static let healthKeys: [Key] = [
@@ -134,10 +181,21 @@ package enum ModuleSchema {
 
     private static let updateKeys: [Key] = [
         Key(
+            "strategy", .choice(UpdateSpec.Strategy.allCases.map(\.rawValue)), or: "rolling",
+            "rolling; blue-green starts all new instances and then switches; canary gives them a part of the requests until 'orch promote'; recreate stops all old ones first."
+        ),
+        Key(
             "order", .choice(UpdateSpec.Order.allCases.map(\.rawValue)), or: "auto",
             "start-first, or stop-first; auto starts first unless a port is fixed."),
-        Key("parallel", .integer(0...1000), or: 0, "Instances replaced at a time; 0 for a quarter of them."),
-        Key("monitor", .duration(.zero...day), or: "1s", "Without a health check: time a new instance must stay up."),
+        Key("max_surge", .amount, or: "25%", "Start-first: instances above the wanted number, at least one."),
+        Key("max_unavailable", .amount, or: "25%", "Stop-first: instances below the wanted number, at least one."),
+        Key("canary", .integer(1...99), or: 10, "Percent of the requests that a canary gets."),
+        Key(
+            "monitor", .duration(.zero...day), or: "5s",
+            "Time that the first new instances must hold before they replace old ones."),
+        Key(
+            "monitor_checks", .integer(0...1000), or: 10,
+            "Passed health checks in a row that end the monitor window early; 0 for never."),
         Key(
             "healthy_timeout", .duration(.milliseconds(1)...day), or: "1m",
             "Time a new instance may take to become healthy."),
@@ -175,6 +233,7 @@ extension ModuleSchema {
             ]
         case .size:
             ["type": ["string", "integer"], "pattern": "^[0-9.]+([KkMmGgTt]([Ii]?[Bb])?|[Bb])?$", "minimum": 0]
+        case .amount: ["type": ["string", "integer"], "pattern": "^[0-9]+%?$", "minimum": 0]
         case .choice(let words): ["enum": .array(words.map(JSONValue.string))]
         case .list(let element): ["type": "array", "items": schema(of: element)]
         case .words:
@@ -210,11 +269,25 @@ extension ModuleSchema {
         case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
         case .duration(let range): "a duration from \(range.lowerBound) to \(range.upperBound), as in 1m30s"
         case .size: "a size, as in 64K or 512M"
+        case .amount: "a number, or a part as in 25%"
         case .choice(let words): "one of " + words.joined(separator: ", ")
         case .list: "a list"
         case .words: "a command, as a list or as one text"
         case .map: "a map of texts"
         case .object: "a map"
+        }
+    }
+}
+
+extension ModuleSchema {
+    /// A value with the defaults of every key that it lacks, as a file is that an earlier version wrote down.
+    package static func completed(_ value: JSONValue, _ shape: Shape = .object(keys)) -> JSONValue {
+        switch (shape, value) {
+        case (.object(let keys), .object(var members)):
+            for key in keys { members[key.name] = completed(members[key.name] ?? key.fallback ?? .null, key.shape) }
+            return .object(members)
+        case (.list(let element), .array(let elements)): return .array(elements.map { completed($0, element) })
+        default: return value
         }
     }
 }

@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 /// What a module file says, with every default filled in (``ModuleSchema`` holds the defaults).
 package struct ModuleSpec: Codable, Hashable, Sendable {
     package var name: ModuleName
@@ -14,6 +16,7 @@ package struct ModuleSpec: Codable, Hashable, Sendable {
     package var env: [String: String]
     package var files: [ConfigurationFile]
     package var ports: [PortSpec]
+    package var endpoint: EndpointSpec
     package var health: HealthSpec
     package var restart: RestartSpec
     package var stop: StopSpec
@@ -23,14 +26,22 @@ package struct ModuleSpec: Codable, Hashable, Sendable {
     package var logs: LogSpec
     package var dependsOn: [ModuleName]
     package var update: UpdateSpec
+    package var placement: PlacementSpec
     package var labels: [String: String]
 
     package enum CodingKeys: String, CodingKey {
         case name, version, topic, description, runtime, command, args
         case baseDirectory = "base_directory"
-        case workdir, env, files, ports, health, restart, stop, replicas, user, limits, logs
+        case workdir, env, files, ports, endpoint, health, restart, stop, replicas, user, limits, logs
         case dependsOn = "depends_on"
-        case update, labels
+        case update, placement, labels
+    }
+}
+
+extension ModuleSpec {
+    /// Reads what was written down, perhaps by a version that knew fewer keys.
+    package init(stored json: JSONValue) throws {
+        self = try JSONDecoder().decode(Self.self, from: JSONEncoder().encode(ModuleSchema.completed(json)))
     }
 }
 
@@ -136,42 +147,94 @@ package struct LogSpec: Codable, Hashable, Sendable {
     }
 }
 
+/// How a new version replaces the old one.
 package struct UpdateSpec: Codable, Hashable, Sendable {
+    package enum Strategy: String, Codable, Sendable, CaseIterable {
+        /// A few instances at a time.
+        case rolling
+        /// All new ones beside all old ones, then a switch.
+        case blueGreen = "blue-green"
+        /// A part of the requests for the new version, until it is promoted or aborted.
+        case canary
+        /// All old ones stop before the first new one starts.
+        case recreate
+    }
     package enum Order: String, Codable, Sendable, CaseIterable {
         case auto
         case startFirst = "start-first"
         case stopFirst = "stop-first"
     }
     package enum OnFailure: String, Codable, Sendable, CaseIterable { case rollback, pause }
+    package var strategy: Strategy
     package var order: Order
-    /// Instances replaced at a time; 0 for a quarter of the replicas, at least one.
-    package var parallel: Int
-    /// How long a new instance without a health check must stay up to count as good.
+    /// Instances above the wanted number, when new ones start first: a number or a part, as in `25%`.
+    package var maxSurge: String
+    /// Instances below the wanted number, when old ones stop first: a number or a part.
+    package var maxUnavailable: String
+    /// Percent of the requests that a canary gets, 1 to 99.
+    package var canary: Int
+    /// How long a new instance must hold before it replaces an old one.
     package var monitor: TimeSpan
+    /// Passed checks in a row that end the monitor window early; 0 for never.
+    package var monitorChecks: Int
     /// How long a new instance may take to become healthy.
     package var healthyTimeout: TimeSpan
     package var onFailure: OnFailure
 
     package enum CodingKeys: String, CodingKey {
-        case order, parallel, monitor
+        case strategy, order, canary, monitor
+        case maxSurge = "max_surge"
+        case maxUnavailable = "max_unavailable"
+        case monitorChecks = "monitor_checks"
         case healthyTimeout = "healthy_timeout"
         case onFailure = "on_failure"
     }
 }
 
-extension ModuleSpec {
-    /// How many instances an update replaces at a time.
-    package var updateStep: Int { update.parallel > 0 ? update.parallel : max(1, replicas / 4) }
+/// Which server an instance is put on.
+package struct PlacementSpec: Codable, Hashable, Sendable {
+    package enum Spread: String, Codable, Sendable, CaseIterable {
+        /// The server with the fewest instances of the module.
+        case instances
+        /// The server with the most room.
+        case resources
+    }
+    /// Names of the servers that may be taken; none for any.
+    package var servers: [String]
+    /// Modules that an instance should share its server with.
+    package var near: [ModuleName]
+    package var spread: Spread
+}
 
-    /// Two copies cannot run side by side where a port is fixed, so the old one has to stop first.
-    package var startsFirst: Bool {
+extension ModuleSpec {
+    /// How many new instances may be there beyond the wanted number.
+    package var surge: Int { max(1, Self.amount(update.maxSurge, of: replicas)) }
+
+    /// How many of the wanted instances may be missing, where old ones have to stop first.
+    package var unavailable: Int { max(1, Self.amount(update.maxUnavailable, of: replicas)) }
+
+    /// A number, or a part of `total` rounded up.
+    private static func amount(_ text: String, of total: Int) -> Int {
+        guard text.hasSuffix("%") else { return Int(text) ?? 0 }
+        return ((Int(text.dropLast()) ?? 0) * total + 99) / 100
+    }
+
+    /// Why two versions cannot run side by side, or `nil` where they can.
+    package var sideBySideObstacle: String? {
         switch update.order {
-        case .startFirst: true
-        case .stopFirst: false
-        case .auto: !ports.contains { $0.port != 0 }
+        case .startFirst: return nil
+        case .stopFirst: return "update.order is stop-first"
+        case .auto:
+            if update.strategy == .recreate { return "update.strategy is recreate" }
+            return ports.first { $0.port != 0 }.map { "port \($0.port) is fixed" }
         }
     }
 
+    package var startsFirst: Bool { sideBySideObstacle == nil }
+
     /// A module that ends by itself: its instances may complete.
     package var isJob: Bool { restart.policy != .always }
+
+    /// A job that nobody connects to: whoever depends on it waits until it has completed.
+    package var isOneShot: Bool { isJob && ports.isEmpty }
 }

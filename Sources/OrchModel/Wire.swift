@@ -11,6 +11,8 @@ package struct InstanceView: Codable, Sendable {
     package var reason: String
     package var runtime: RuntimeKind
     package var server: String
+    /// Why it was put there.
+    package var placement: String?
     package var pid: Int32?
     package var ports: [String: Int]
     package var restarts: Int
@@ -21,9 +23,8 @@ package struct InstanceView: Codable, Sendable {
 
     package init(
         id: InstanceID, module: ModuleName, topic: TopicName, version: String, revision: Int, state: InstanceState,
-        reason: String, runtime: RuntimeKind, server: String, pid: Int32?, ports: [String: Int], restarts: Int,
-        lost: Int64,
-        since: Timestamp, exit: Exit?
+        reason: String, runtime: RuntimeKind, server: String, placement: String?, pid: Int32?, ports: [String: Int],
+        restarts: Int, lost: Int64, since: Timestamp, exit: Exit?
     ) {
         self.id = id
         self.module = module
@@ -34,6 +35,7 @@ package struct InstanceView: Codable, Sendable {
         self.reason = reason
         self.runtime = runtime
         self.server = server
+        self.placement = placement
         self.pid = pid
         self.ports = ports
         self.restarts = restarts
@@ -56,14 +58,19 @@ package struct ServiceView: Codable, Sendable {
     package var replicas: Int
     package var up: Int
     package var topic: TopicName
+    /// The service's own addresses, at which the load balancer answers.
+    package var addresses: [String]
     /// Addresses of the instances that may be used now.
     package var endpoints: [String]
     package var dependsOn: [ModuleName]
     package var deployment: DeploymentID?
+    /// Why the service's addresses cannot be used.
+    package var problem: String?
+    package var traffic: TrafficView?
 
     package init(
         name: ModuleName, version: String, revision: Int, state: ServiceState, replicas: Int, up: Int, topic: TopicName,
-        endpoints: [String], dependsOn: [ModuleName], deployment: DeploymentID?
+        addresses: [String], endpoints: [String], dependsOn: [ModuleName], deployment: DeploymentID?
     ) {
         self.name = name
         self.version = version
@@ -72,28 +79,31 @@ package struct ServiceView: Codable, Sendable {
         self.replicas = replicas
         self.up = up
         self.topic = topic
+        self.addresses = addresses
         self.endpoints = endpoints
         self.dependsOn = dependsOn
         self.deployment = deployment
     }
 
     package enum CodingKeys: String, CodingKey {
-        case name, version, revision, state, replicas, up, topic, endpoints
+        case name, version, revision, state, replicas, up, topic, addresses, endpoints, problem, traffic
         case dependsOn = "depends_on"
         case deployment
     }
 }
 
 package struct DeploymentView: Codable, Sendable {
-    package enum Kind: String, Codable, Sendable { case deploy, start, stop, restart, scale, remove }
+    package enum Kind: String, Codable, Sendable { case deploy, rollback, start, stop, restart, scale, remove }
     package enum State: String, Codable, Sendable {
         case running
+        /// Stands still until somebody says how to go on.
+        case paused
         case rollingBack = "rolling_back"
         case succeeded
         case rolledBack = "rolled_back"
         case failed
 
-        package var isFinal: Bool { self != .running && self != .rollingBack }
+        package var isFinal: Bool { [.succeeded, .rolledBack, .failed].contains(self) }
     }
     package var id: DeploymentID
     package var module: ModuleName
@@ -263,11 +273,12 @@ package struct DeployRequest: Codable, Sendable {
     package var env: [String: String]?
     /// The number of the first port.
     package var port: Int?
+    /// The revision that was planned against, 0 for none: another one is a conflict.
+    package var checkIndex: Int?
 
     package init(
         module: String? = nil, file: String? = nil, path: String? = nil, replicas: Int? = nil,
-        env: [String: String]? = nil,
-        port: Int? = nil
+        env: [String: String]? = nil, port: Int? = nil, checkIndex: Int? = nil
     ) {
         self.module = module
         self.file = file
@@ -275,14 +286,25 @@ package struct DeployRequest: Codable, Sendable {
         self.replicas = replicas
         self.env = env
         self.port = port
+        self.checkIndex = checkIndex
+    }
+
+    package enum CodingKeys: String, CodingKey {
+        case module, file, path, replicas, env, port
+        case checkIndex = "check_index"
     }
 }
 
 /// Asks a service, or one of its instances, to change.
 package struct ChangeRequest: Codable, Sendable {
     package var replicas: Int?
+    /// For a rollback: the number of a revision or a version; the one before by default.
+    package var version: String?
 
-    package init(replicas: Int? = nil) { self.replicas = replicas }
+    package init(replicas: Int? = nil, version: String? = nil) {
+        self.replicas = replicas
+        self.version = version
+    }
 }
 
 /// What a deploy would do.
@@ -303,18 +325,61 @@ package struct PlanView: Codable, Sendable {
     package var changes: [Change]
     package var start: Int
     package var stop: Int
+    /// How it would be done, in words.
+    package var steps: [String]
+    /// What it was planned against, for `--check-index`.
+    package var index: Int
 
-    package init(module: ModuleName, fromRevision: Int?, changes: [Change], start: Int, stop: Int) {
+    package init(
+        module: ModuleName, fromRevision: Int?, changes: [Change], start: Int, stop: Int, steps: [String], index: Int
+    ) {
         self.module = module
         self.fromRevision = fromRevision
         self.changes = changes
         self.start = start
         self.stop = stop
+        self.steps = steps
+        self.index = index
     }
 
     package enum CodingKeys: String, CodingKey {
-        case module, changes, start, stop
+        case module, changes, start, stop, steps, index
         case fromRevision = "from_revision"
+    }
+}
+
+/// A version of a service that it can go back to.
+package struct RevisionView: Codable, Sendable {
+    package var number: Int
+    package var version: String
+    package var deployedAt: Timestamp
+    /// Whether it is the one that shall run.
+    package var isTarget: Bool
+
+    package init(number: Int, version: String, deployedAt: Timestamp, isTarget: Bool) {
+        self.number = number
+        self.version = version
+        self.deployedAt = deployedAt
+        self.isTarget = isTarget
+    }
+
+    package enum CodingKeys: String, CodingKey {
+        case number, version
+        case deployedAt = "deployed_at"
+        case isTarget = "is_target"
+    }
+}
+
+/// What became of a service: its deployments, the newest first, and the revisions that are kept.
+package struct HistoryView: Codable, Sendable {
+    package var module: ModuleName
+    package var revisions: [RevisionView]
+    package var deployments: [DeploymentView]
+
+    package init(module: ModuleName, revisions: [RevisionView], deployments: [DeploymentView]) {
+        self.module = module
+        self.revisions = revisions
+        self.deployments = deployments
     }
 }
 

@@ -85,6 +85,7 @@ package enum ModuleFile {
         guard spec.ports.allSatisfy({ (0...65535).contains($0.port) }) else {
             throw OrchError(.invalidRequest, "a port must be from 0 to 65535")
         }
+        try checkEndpoint(spec)
         if ([spec.workdir, spec.user] + spec.command + spec.args + spec.env.values).contains(where: {
             $0.contains("\0")
         }) {
@@ -95,6 +96,43 @@ package enum ModuleFile {
         }
         for file in spec.files { try check(file) }
         if spec.dependsOn.contains(spec.name) { throw OrchError(.invalidRequest, "a module cannot depend on itself") }
+    }
+
+    private static func checkEndpoint(_ spec: ModuleSpec) throws(OrchError) {
+        let endpoint = spec.endpoint
+        if endpoint.mode == .http || endpoint.mode == .tcp, spec.ports.isEmpty {
+            throw OrchError(.invalidRequest, "an endpoint needs instances that listen: add 'ports'")
+        }
+        if !endpoint.target.isEmpty, spec.endpointTarget == nil {
+            let names = spec.ports.map(\.name).joined(separator: ", ")
+            throw OrchError(.invalidRequest, "'endpoint.target' names no port: known are \(names)")
+        }
+        if endpoint.port != 0, spec.ports.contains(where: { $0.port == endpoint.port }) {
+            throw OrchError(
+                .invalidRequest,
+                "'endpoint.port' and 'ports' both say \(endpoint.port): the instances need another, best 'port: 0' for a free one each"
+            )
+        }
+        guard endpoint.path.hasPrefix("/"),
+            !endpoint.path.contains(where: { $0.isWhitespace || $0 == "?" || $0 == "#" })
+        else { throw OrchError(.invalidRequest, "'endpoint.path' must begin with '/' and have no query, as in /shop") }
+        for host in endpoint.hosts {
+            let name = host.hasPrefix("*.") ? host.dropFirst(2) : host[...]
+            guard !name.isEmpty,
+                name.utf8.allSatisfy({ $0.isAlphanumeric || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") })
+            else {
+                throw OrchError(
+                    .invalidRequest,
+                    "\(host.quotedOneLine) in 'endpoint.hosts' is no name, as in shop.example.com or *.example.com")
+            }
+        }
+        if spec.endpointMode == .tcp, !endpoint.hosts.isEmpty || endpoint.path != "/" {
+            throw OrchError(
+                .invalidRequest, "'endpoint.hosts' and 'endpoint.path' are for http: this endpoint speaks tcp")
+        }
+        if endpoint.tls.certificate.isEmpty != endpoint.tls.key.isEmpty {
+            throw OrchError(.invalidRequest, "'endpoint.tls' needs both 'certificate' and 'key'")
+        }
     }
 
     private static func check(_ file: ConfigurationFile) throws(OrchError) {

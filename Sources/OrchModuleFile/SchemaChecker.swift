@@ -48,6 +48,11 @@ struct SchemaChecker {
         case .size:
             guard let text = Self.text(node), let size = ByteSize(text) else { return nil }
             return .integer(size.bytes)
+        case .amount:
+            guard let text = Self.text(node), let number = Int(text.hasSuffix("%") ? String(text.dropLast()) : text),
+                (0...1000).contains(number)
+            else { return nil }
+            return .string(text)
         case .choice(let words): return choice(node, words, path: path)
         case .list(let element):
             guard let sequence = node.sequence else { return nil }
@@ -116,15 +121,9 @@ struct SchemaChecker {
                 )
                 continue
             }
-            members[key.name] = Self.filled(fallback, key.shape)
+            members[key.name] = ModuleSchema.completed(fallback, key.shape)
         }
         return .object(members)
-    }
-
-    /// A default, with the defaults of the keys below it.
-    private static func filled(_ fallback: JSONValue, _ shape: ModuleSchema.Shape) -> JSONValue {
-        guard case .object(let keys) = shape else { return fallback }
-        return .object(Dictionary(uniqueKeysWithValues: keys.map { ($0.name, filled($0.fallback ?? .null, $0.shape)) }))
     }
 
     /// Scalars count as texts as they are written: a version 1.10 stays "1.10".

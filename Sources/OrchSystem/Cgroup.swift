@@ -69,6 +69,38 @@ package struct Cgroup: Sendable {
         return false
     }
 
+    /// The bounds that the group has run into, in words, as the kernel has counted.
+    package var limitsHit: [String] {
+        var hits: [String] = []
+        if let kills = count(.memory, ["memory.events", "memory.oom_control"], "oom_kill"), kills > 0 {
+            hits.append("memory: \(kills) killed because it was used up")
+        }
+        if let times = count(.memory, ["memory.events"], "max") ?? count(.memory, ["memory.failcnt"], nil), times > 0 {
+            hits.append("memory: at its bound \(times) times")
+        }
+        if let periods = count(.cpu, ["cpu.stat"], "nr_throttled"), periods > 0 {
+            hits.append("cpu: held back in \(periods) periods of 100 ms")
+        }
+        if let times = count(.pids, ["pids.events"], "max"), times > 0 {
+            hits.append("processes: \(times) could not be started")
+        }
+        return hits
+    }
+
+    /// A counter in the first of the files that is there; without a key the file holds nothing else.
+    private func count(_ controller: Controller, _ files: [String], _ key: String?) -> Int64? {
+        guard let folder = folders[controller] else { return nil }
+        for file in files {
+            guard let text = try? Files.readText("\(folder)/\(file)") else { continue }
+            for line in text.split(separator: "\n") {
+                let fields = line.split(separator: " ")
+                if key == nil { return fields.first.flatMap { Int64($0) } }
+                if fields.count == 2, fields[0] == key! { return Int64(fields[1]) }
+            }
+        }
+        return nil
+    }
+
     /// Removes the groups; fails silently while a process is still in one.
     package func remove() {
         for folder in Set(folders.values) {

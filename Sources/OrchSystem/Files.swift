@@ -54,6 +54,15 @@ package enum Files {
         if mkdir(path, mode) != 0, errno != EEXIST { throw SystemError("mkdir", path) }
     }
 
+    /// Where a symbolic link points; `nil` when there is none.
+    package static func linkTarget(_ path: String) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
+            let count = readlink(path, buffer.baseAddress!, buffer.count)
+            guard count >= 0 else { return nil }
+            return String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
+    }
+
     /// The names in a folder, sorted; empty when there is no such folder.
     package static func list(_ path: String) -> [String] {
         guard let folder = opendir(path) else { return [] }

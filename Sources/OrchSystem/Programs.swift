@@ -146,6 +146,19 @@ extension ProgramLaunch {
 }
 
 extension Programs {
+    /// A process and all below it.
+    package static func tree(of root: pid_t) -> [pid_t] {
+        var found = [root]
+        var next = 0
+        var children = [pid_t](repeating: 0, count: 256)
+        while next < found.count {
+            let count = orch_children(found[next], &children, children.count)
+            found += children.prefix(min(Int(max(0, count)), children.count))
+            next += 1
+        }
+        return found
+    }
+
     /// Waits until a process, which need not be our child, has ended. Blocks.
     ///
     /// - Returns: `false` after `timeout`.

@@ -53,19 +53,34 @@ package enum Sockets {
 
     /// Whether a server could listen at this port of loopback now.
     package static func isFree(port: Int) -> Bool {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard socket >= 0 else { return false }
-        defer { close(socket) }
+        do throws(SystemError) { try checkBind(host: "127.0.0.1", port: port) } catch { return false }
+        return true
+    }
+
+    /// Finds out whether a server could listen at an address of this machine now.
+    ///
+    /// - Parameter host: an IPv4 address.
+    /// - Throws: what the system says against it.
+    package static func checkBind(host: String, port: Int) throws(SystemError) {
+        let socket = Descriptor(
+            owning: try retrying("socket") {
+                Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+            })
         // As servers do: connections of an earlier one that still linger must not count.
         var yes: Int32 = 1
-        setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        setsockopt(socket.number, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(UInt16(port)).bigEndian
-        address.sin_addr = in_addr(s_addr: in_addr_t(INADDR_LOOPBACK).bigEndian)
-        return withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+        guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
+            throw SystemError("bind", host, errno: EADDRNOTAVAIL)
+        }
+        let number = socket.number
+        try retrying("bind", "\(host):\(port)") {
+            withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(number, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
             }
         }
     }

@@ -48,6 +48,20 @@ package struct ModuleRepository: Sendable {
             spec.ports[0].port = port
         }
         try ModuleFile.check(spec)
+        return Self.withFiles(spec)
+    }
+
+    /// Takes the text of configuration files along, so that going back to a version brings them back too. What cannot be
+    /// read as text is left where it is, and read when an instance starts.
+    private static func withFiles(_ spec: ModuleSpec) -> ModuleSpec {
+        var spec = spec
+        for index in spec.files.indices where !spec.files[index].source.isEmpty {
+            let path = Files.resolve(spec.files[index].source, in: spec.baseDirectory)
+            guard let bytes = try? Files.read(path), bytes.count <= ModuleFile.largest,
+                let text = String(validating: bytes, as: UTF8.self)
+            else { continue }
+            spec.files[index].content = text
+        }
         return spec
     }
 

@@ -37,7 +37,8 @@ struct ConfigurationWriter {
     }
 
     private func text(of file: ConfigurationFile) throws(OrchError) -> String {
-        guard !file.source.isEmpty else { return file.content }
+        // What was read when it was deployed holds for as long as that version does.
+        guard !file.source.isEmpty, file.content.isEmpty else { return file.content }
         let source = Files.resolve(file.source, in: spec.baseDirectory)
         do throws(SystemError) {
             return try Files.readText(source)

@@ -14,6 +14,7 @@ package actor ProcessDriver: RuntimeDriver {
     private let instancesFolder: String
     private let shimProgram: String
     private let agentEnvironment: [String: String]
+    private let openFiles: Int
     private let reactor: Reactor
     private let logger: Logger
     private var ports = PortAllocator()
@@ -29,13 +30,15 @@ package actor ProcessDriver: RuntimeDriver {
     /// - Parameters:
     ///   - shimProgram: the path of `orch-shim`.
     ///   - agentEnvironment: variables that every instance gets, such as the agent's address.
+    ///   - openFiles: descriptors that an instance may have open where its module file says nothing.
     package init(
-        instancesFolder: String, shimProgram: String, agentEnvironment: [String: String], reactor: Reactor,
-        logger: Logger
+        instancesFolder: String, shimProgram: String, agentEnvironment: [String: String], openFiles: Int,
+        reactor: Reactor, logger: Logger
     ) {
         self.instancesFolder = instancesFolder
         self.shimProgram = shimProgram
         self.agentEnvironment = agentEnvironment
+        self.openFiles = openFiles
         self.reactor = reactor
         self.logger = logger
         // One end is reported for each start, so the number of instances bounds it.
@@ -104,7 +107,8 @@ package actor ProcessDriver: RuntimeDriver {
             for group in user.groups { plan.add("group", group) }
         }
         for entrance in cgroup.entrances { plan.add("cgroup", entrance) }
-        if spec.limits.openFiles > 0 { plan.add("open_files", spec.limits.openFiles) }
+        // The agent has raised its own bound, which is no business of its instances: some look at every number below it.
+        plan.add("open_files", spec.limits.openFiles > 0 ? spec.limits.openFiles : openFiles)
         let spool = max(spec.logs.spool.bytes, 1 << 20)
         plan.add("spool", spool)
         plan.add("segment", min(8 << 20, spool / 4))
@@ -269,6 +273,15 @@ package actor ProcessDriver: RuntimeDriver {
         // Its shim was killed: what it left runs without a log, and would hold its ports.
         if let process, process.isAlive { kill(-process.pid, SIGKILL) }
         return .absent
+    }
+
+    package func observe(_ id: InstanceID) async -> InstanceObservation {
+        guard let shim = shims[id] else { return InstanceObservation() }
+        let (pid, cgroup) = (shim.pid, cgroups[id])
+        return await runBlocking(name: "observe") {
+            InstanceObservation(
+                listening: ListeningPorts.of(Programs.tree(of: pid)), limits: cgroup?.limitsHit ?? [])
+        }
     }
 
     package func discard(_ id: InstanceID) async {

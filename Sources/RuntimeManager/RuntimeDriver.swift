@@ -24,6 +24,16 @@ package protocol RuntimeDriver: Sendable {
     /// Forgets an instance that has ended. Its folder stays until its log is shipped.
     func discard(_ id: InstanceID) async
 
+    /// The ports that an instance's processes listen at, and the bounds that it has run into; empty when it does not run.
+    func observe(_ id: InstanceID) async -> InstanceObservation
+
     /// What a person should know about limits that cannot be set here.
     var notices: [String] { get async }
+}
+
+/// What can be seen of a running instance from outside.
+package struct InstanceObservation: Sendable {
+    package var listening: [Int] = []
+    /// In words.
+    package var limits: [String] = []
 }

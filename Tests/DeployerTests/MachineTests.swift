@@ -51,7 +51,7 @@ struct HealthMachineTests {
     private let start = Timestamp(seconds: 1000)
 
     @Test func `it rises after as many successes and falls after as many failures`() {
-        var machine = HealthMachine(Self.spec, startedAt: start)
+        var machine = HealthMachine(Self.spec, provingChecks: 0, startedAt: start)
         let later = start + .seconds(60)
         #expect(machine.checked(nil, at: later).change == nil)
         #expect(machine.checked(nil, at: later).change == .healthy)
@@ -62,15 +62,29 @@ struct HealthMachineTests {
     }
 
     @Test func `failures while it starts do not count`() {
-        var machine = HealthMachine(Self.spec, startedAt: start)
+        var machine = HealthMachine(Self.spec, provingChecks: 0, startedAt: start)
         #expect(machine.checked("not yet", at: start + .seconds(9)).change == .failing("not yet"))
         for _ in 0..<10 { #expect(machine.checked("not yet", at: start + .seconds(9)).change == nil) }
         for _ in 0..<2 { #expect(machine.checked("not yet", at: start + .seconds(10)).change == nil) }
         #expect(machine.checked("still not", at: start + .seconds(10)).change == .unhealthy("still not"))
     }
 
+    @Test func `so many passes in a row, quickly one after the other, prove it`() {
+        var machine = HealthMachine(Self.spec, provingChecks: 3, startedAt: start)
+        #expect(machine.checked(nil, at: start).change == nil)
+        let healthy = machine.checked(nil, at: start)
+        #expect(healthy.change == .healthy)
+        #expect(healthy.pause == .milliseconds(200))
+        _ = machine.checked(nil, at: start)
+        #expect(machine.checked("one failure", at: start).change == nil)
+        for _ in 0..<4 { #expect(machine.checked(nil, at: start).change == nil) }
+        let proven = machine.checked(nil, at: start)
+        #expect(proven.change == .proven)
+        #expect(proven.pause == .seconds(5))
+    }
+
     @Test func `checks come quickly until the first verdict and then at the interval`() {
-        var machine = HealthMachine(Self.spec, startedAt: start)
+        var machine = HealthMachine(Self.spec, provingChecks: 0, startedAt: start)
         #expect(machine.checked("no", at: start).pause == .milliseconds(5))
         #expect(machine.checked("no", at: start).pause == .milliseconds(10))
         #expect(machine.checked("no", at: start).pause == .milliseconds(20))

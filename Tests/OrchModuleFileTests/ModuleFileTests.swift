@@ -48,6 +48,18 @@ struct ModuleFileTests {
             ports:
               - name: http
                 port: 0
+            endpoint:
+              port: 8080
+              hosts: [shop.example.com, "*.shop.example.com"]
+              path: /shop
+              target: http
+              tls: {certificate: shop.crt, key: shop.key}
+              drain: 5s
+              hold: 1s
+              timeout: 10s
+              slow_start: 0s
+              access_log: 0
+            placement: {servers: [node-1], near: [db], spread: resources}
             health: {type: http, path: /ok, interval: 1s, timeout: 500ms, rise: 2, fall: 4, start_period: 3s}
             restart: {policy: on-failure, initial_delay: 50ms, max_delay: 1s, reset_after: 5s, give_up_after: 3}
             stop: {signal: INT, grace: 2s}
@@ -56,7 +68,7 @@ struct ModuleFileTests {
             limits: {memory: 64M, cpu: 0.5, open_files: 256, processes: 10}
             logs: {spool: 4M, when_full: block}
             depends_on: [db]
-            update: {order: stop-first, parallel: 2, monitor: 3s, healthy_timeout: 10s, on_failure: pause}
+            update: {order: stop-first, strategy: canary, canary: 20, max_unavailable: 50%, monitor: 3s, monitor_checks: 4, healthy_timeout: 10s, on_failure: pause}
             labels: {team: web}
             """)
         #expect(spec.version == "1.10")
@@ -67,6 +79,10 @@ struct ModuleFileTests {
         #expect(spec.limits.cpu == 0.5)
         #expect(spec.health.startPeriod == .seconds(3))
         #expect(spec.update.onFailure == .pause)
+        #expect(spec.unavailable == 2)
+        #expect(spec.endpointMode == .http)
+        #expect(spec.endpoint.tls.certificate == "shop.crt")
+        #expect(spec.placement.near.map(\.rawValue) == ["db"])
         #expect(!spec.startsFirst)
     }
 

@@ -9,9 +9,10 @@ extension Routes {
 
     func addDeployments(to v1: RouterGroup<APIContext>) {
         v1.post("deployments") { request, context in
-            let spec = try await agent.repository.resolve(request.json(DeployRequest.self, context))
+            let body = try await request.json(DeployRequest.self, context)
+            let spec = try await agent.repository.resolve(body)
             return try JSONAnswer.response(
-                try await agent.deployer.request(.deploy(spec), of: spec.name), status: .accepted)
+                try await agent.deployer.deploy(spec, checkIndex: body.checkIndex), status: .accepted)
         }
         v1.post("plan") { request, context in
             let spec = try await agent.repository.resolve(request.json(DeployRequest.self, context))

@@ -12,6 +12,9 @@ extension Routes {
         v1.get("instances/:id") { _, context in
             try JSONAnswer.response(try await instance(context.name(InstanceID.self, "id")))
         }
+        v1.get("instances/:id/why") { _, context in
+            try JSONAnswer.response(try await agent.why(context.name(InstanceID.self, "id")))
+        }
         for kind in [DeploymentView.Kind.start, .stop, .restart] {
             v1.post("instances/:id/\(kind.rawValue)") { _, context in
                 let id = try context.name(InstanceID.self, "id")

@@ -10,7 +10,7 @@ extension Routes {
         v1.post("add_deployment_details") { request, context in
             let spec = try await agent.repository.resolve(request.json(DeployRequest.self, context))
             return try JSONAnswer.response(
-                try await agent.deployer.request(.deploy(spec), of: spec.name), status: .accepted)
+                try await agent.deployer.deploy(spec, checkIndex: nil), status: .accepted)
         }
         v1.get("getServiceInstancesDetails") { _, _ in try JSONAnswer.response(await agent.deployer.instances()) }
         v1.get("get_running_ip/:module") { _, context in
@@ -35,7 +35,7 @@ extension Routes {
             let request = DeployRequest(module: parameters["module"].map(String.init), port: try request.number("port"))
             let spec = try await agent.repository.resolve(request)
             return try JSONAnswer.response(
-                try await agent.deployer.request(.deploy(spec), of: spec.name), status: .accepted)
+                try await agent.deployer.deploy(spec, checkIndex: nil), status: .accepted)
         }
         v1.get("Consume_Log_For_Topic/:topic") { request, context in
             var query = LogQuery(topics: [try context.name(TopicName.self, "topic")])

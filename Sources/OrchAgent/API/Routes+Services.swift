@@ -2,10 +2,11 @@ import Deployer
 import FoundationEssentials
 import Hummingbird
 import OrchModel
+import OrchStore
 
 extension Routes {
     func addServices(to v1: RouterGroup<APIContext>) {
-        v1.get("services") { _, _ in try JSONAnswer.response(await agent.deployer.services) }
+        v1.get("services") { _, _ in try JSONAnswer.response(await agent.services()) }
         v1.get("services/:name") { _, context in
             let name = try context.name(ModuleName.self, "name")
             return try JSONAnswer.response(try await inspect(name))
@@ -20,6 +21,31 @@ extension Routes {
             }
             return try await change(.scale(replicas), context)
         }
+        v1.post("services/:name/rollback") { request, context in
+            try await change(.rollback(request.json(ChangeRequest.self, context).version), context)
+        }
+        for steering in ServiceMachine.Steering.allCases {
+            v1.post("services/:name/\(steering.rawValue)") { _, context in
+                let name = try context.name(ModuleName.self, "name")
+                return try JSONAnswer.response(
+                    try await agent.deployer.steer(steering, of: name), status: .accepted)
+            }
+        }
+        v1.get("services/:name/history") { request, context in
+            let name = try context.name(ModuleName.self, "name")
+            return try JSONAnswer.response(
+                HistoryView(
+                    module: name, revisions: try await agent.deployer.revisions(of: name),
+                    deployments: try await agent.store.deployments(of: name, limit: request.number("limit") ?? 20)))
+        }
+        v1.get("services/:name/diff") { request, context in
+            let name = try context.name(ModuleName.self, "name")
+            return try JSONAnswer.response(
+                try await agent.deployer.compare(name, from: request.number("from"), to: request.number("to")))
+        }
+        v1.get("services/:name/why") { _, context in
+            try JSONAnswer.response(try await agent.why(context.name(ModuleName.self, "name")))
+        }
     }
 
     private func change(_ change: ServiceMachine.Change, _ context: APIContext) async throws -> Response {
@@ -29,8 +55,8 @@ extension Routes {
 
     /// A service with its module file, revisions and instances. Values of variables are not shown.
     private func inspect(_ name: ModuleName) async throws -> ServiceInspection {
-        guard let view = await agent.deployer.services.first(where: { $0.name == name }),
-            var spec = await agent.deployer.spec(of: name), let record = await agent.deployer.service(name)
+        guard let view = await agent.services().first(where: { $0.name == name }),
+            var spec = await agent.deployer.spec(of: name)
         else { throw OrchError(.notFound, "there is no service \(name): 'orch services' lists them") }
         spec.env = spec.env.mapValues { _ in "(hidden)" }
         for index in spec.files.indices where !spec.files[index].content.isEmpty {
@@ -38,24 +64,12 @@ extension Routes {
         }
         return ServiceInspection(
             service: view, spec: spec,
-            revisions: record.revisions.map {
-                .init(number: $0.number, version: $0.spec.version, deployedAt: $0.deployedAt)
-            },
+            revisions: try await agent.deployer.revisions(of: name),
             instances: await agent.deployer.instances().filter { $0.module == name })
     }
 }
 
 struct ServiceInspection: Codable, Sendable {
-    struct RevisionView: Codable, Sendable {
-        var number: Int
-        var version: String
-        var deployedAt: Timestamp
-
-        enum CodingKeys: String, CodingKey {
-            case number, version
-            case deployedAt = "deployed_at"
-        }
-    }
     var service: ServiceView
     var spec: ModuleSpec
     var revisions: [RevisionView]

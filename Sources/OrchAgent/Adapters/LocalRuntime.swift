@@ -37,9 +37,12 @@ struct LocalRuntime: InstanceRuntime {
         await shipper.retire(id.rawValue) { Files.removeTree(folder.path) }
     }
 
-    func lastLines(_ id: InstanceID, count: Int) async -> [String] {
+    func diagnose(_ id: InstanceID, lines: Int) async -> Diagnosis {
         let spool = folder(id).spool
-        return await runBlocking(name: "last-lines") { SpoolTail.lines(in: spool, count: count) }
+        let observation = await driver.observe(id)
+        return Diagnosis(
+            lastLines: await runBlocking(name: "last-lines") { SpoolTail.lines(in: spool, count: lines) },
+            listening: observation.listening, limits: observation.limits)
     }
 
     func launches() async -> [InstanceLaunch] {

@@ -3,8 +3,9 @@ enum CommandTable {
     static let all: [CommandSpec] = [
         .bootstrap, .agent, .shutdown, .status,
         .deploy, .plan, .validate, .wait,
+        .rollback, .promote, .abort, .pause, .resume, .history, .diff,
         .start, .stop, .restart, .scale, .remove,
-        .instances, .services, .modules, .inspect,
+        .instances, .services, .modules, .inspect, .why,
         .logs, .topics, .events,
         .config, .completion, .version, .help, .complete, .manual,
     ]

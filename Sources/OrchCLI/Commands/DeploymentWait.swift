@@ -31,7 +31,7 @@ enum DeploymentWait {
     static func follow(
         _ deployment: DeploymentView, _ client: AgentClient, _ console: Console, timeout: TimeSpan
     ) async throws -> DeploymentView {
-        if deployment.state.isFinal { return deployment }
+        if deployment.state.isFinal || deployment.state == .paused { return deployment }
         let detach = detachOnInterrupt(deployment, console)
         defer { detach.cancel() }
         let progress = ProgressDisplay(console, title: "\(deployment.kind.rawValue) of \(deployment.module)")
@@ -78,7 +78,11 @@ enum DeploymentWait {
             after = event.sequence
             guard event.deployment == deployment.id else { return true }
             progress.show(event)
-            return !["deployment.succeeded", "deployment.failed", "deployment.rolled_back"].contains(event.kind)
+            // A paused one goes on when somebody says so, which may be in days.
+            return ![
+                "deployment.succeeded", "deployment.failed", "deployment.rolled_back", "deployment.waiting",
+                "deployment.paused",
+            ].contains(event.kind)
         }
         return try await client.call("GET", path)
     }
@@ -110,12 +114,18 @@ enum DeploymentWait {
                 "\(subject) \(console.styled("done", .green, on: .error))\(deployment.reason.isEmpty ? "" : ": \(deployment.reason)")"
             )
             return 0
+        case .paused:
+            let name = deployment.module
+            console.note(
+                "\(subject) stands still: 'orch promote \(name)' or 'orch resume \(name)' goes on, 'orch abort \(name)' takes it back"
+            )
+            return 0
         case .rolledBack: console.error("\(subject) failed, rolled back, the old version serves: \(deployment.reason)")
         case .failed: console.error("\(subject) failed: \(deployment.reason)")
         case .running, .rollingBack: console.error("\(subject) is not done")
         }
         for line in deployment.lastLines { StandardStream.error.write("  | \(line)\n") }
-        let isRollout = [.deploy, .start, .restart, .scale].contains(deployment.kind)
+        let isRollout = [.deploy, .rollback, .start, .restart, .scale].contains(deployment.kind)
         if deployment.state == .rolledBack { return OrchError.Code.rolledBack.exitStatus }
         return isRollout ? OrchError.Code.serviceDown.exitStatus : OrchError.Code.failed.exitStatus
     }

@@ -19,15 +19,10 @@ extension CommandSpec {
         let console = invocation.console
         try console.show(plan, name: plan.module.rawValue) {
             if plan.changes.isEmpty { return ["\(plan.module): nothing to change"] }
-            let changes = plan.changes.map { change -> String in
-                switch (change.from, change.to) {
-                case (nil, let to): console.styled("+ \(change.key): \(to ?? "")", .green)
-                case (let from, nil): console.styled("- \(change.key): \(from ?? "")", .red)
-                case (let from?, let to?): console.styled("~ \(change.key): \(from) -> \(to)", .yellow)
-                }
-            }
+            let changes = console.lines(of: plan.changes)
             let from = plan.fromRevision.map { "changes revision \($0)" } ?? "is new"
-            return ["\(plan.module) \(from)"] + changes + ["\(plan.start) to start, \(plan.stop) to stop"]
+            return ["\(plan.module) \(from)"] + changes + ["\(plan.start) to start, \(plan.stop) to stop"] + plan.steps
+                + ["to do just this: orch deploy \(invocation.operands[0]) --check-index \(plan.index)"]
         }
         return plan.changes.isEmpty ? 0 : 1
     }

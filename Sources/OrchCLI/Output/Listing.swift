@@ -46,6 +46,17 @@ extension Console {
         }
     }
 
+    /// A line for each key that differs.
+    func lines(of changes: [PlanView.Change]) -> [String] {
+        changes.map { change in
+            switch (change.from, change.to) {
+            case (nil, let to): styled("+ \(change.key): \(to ?? "")", .green)
+            case (let from, nil): styled("- \(change.key): \(from ?? "")", .red)
+            case (let from?, let to?): styled("~ \(change.key): \(from) -> \(to)", .yellow)
+            }
+        }
+    }
+
     private func printTable<Row>(_ rows: [Row], _ columns: [Column<Row>]) throws {
         guard !rows.isEmpty else { return }
         let cells = rows.map { row in columns.map { $0.value(row) } }
@@ -82,7 +93,7 @@ extension InstanceState {
         case .healthy, .running, .completed: .green
         case .failed, .unhealthy: .red
         case .backoff, .unknown: .yellow
-        case .pending, .starting, .stopping: .cyan
+        case .pending, .starting, .draining, .stopping: .cyan
         case .stopped: .dim
         }
     }

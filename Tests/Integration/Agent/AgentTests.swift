@@ -66,7 +66,7 @@ extension Integration {
         {
             try await TestAgent.withAgent { agent in
                 let slow = try agent.module(
-                    "slow", "command: sleep 1000\nreplicas: 3\nupdate: {monitor: 300ms, parallel: 1}")
+                    "slow", "command: sleep 1000\nreplicas: 3\nupdate: {monitor: 300ms, max_surge: 1}")
                 #expect(try await agent.deploy(slow).status == 0)
                 let update = try await agent.deploy(slow, "-e", "A=b", "--detach")
                 for _ in 0..<3 {

@@ -1,0 +1,154 @@
+import Glibc
+import Logging
+import NIOCore
+import NIOSSL
+import OrchModel
+import OrchSystem
+import Synchronization
+
+/// The certificates of one listener, chosen by the name that a client asks for (SNI), and read again when their files
+/// change. Connections that are open keep what they began with.
+final class TLSCertificates: Sendable {
+    private struct Loaded: Sendable {
+        var source: Source
+        var chain: [NIOSSLCertificate]
+        var key: NIOSSLPrivateKey
+        var stamp: String
+    }
+
+    /// Where a certificate lies.
+    struct Source: Hashable, Sendable {
+        /// In lower case; beginning with a dot for every name below; empty for any.
+        var hosts: [String]
+        var certificate: String
+        var key: String
+
+        init(_ entrance: ServiceRoute.Entrance) {
+            hosts = RouteTable.hosts(of: entrance.spec)
+            certificate = Files.resolve(entrance.spec.tls.certificate, in: entrance.baseDirectory)
+            key = Files.resolve(entrance.spec.tls.key, in: entrance.baseDirectory)
+        }
+    }
+
+    private let loaded = Mutex<[Loaded]>([])
+    private let logger: Logger
+
+    init(logger: Logger) { self.logger = logger }
+
+    /// - Throws: `notFound` for a file that cannot be read, `invalidRequest` for one that is no certificate or key, or
+    ///   whose time is over.
+    static func check(_ entrance: ServiceRoute.Entrance) throws(OrchError) { _ = try load(Source(entrance)) }
+
+    /// Blocks while it reads.
+    func set(_ sources: [Source]) {
+        let known = loaded.withLock(\.self)
+        let all = sources.compactMap { source -> Loaded? in
+            if let same = known.first(where: { $0.source == source }) { return same }
+            return reload(source, instead: nil)
+        }
+        loaded.withLock { $0 = all }
+    }
+
+    /// Reads files that have changed. A bad one is reported, and the certificate before stays. Blocks.
+    func refresh() {
+        let known = loaded.withLock(\.self)
+        let all = known.map { old in
+            old.stamp == Self.stamp(old.source) ? old : reload(old.source, instead: old) ?? old
+        }
+        loaded.withLock { $0 = all }
+    }
+
+    private func reload(_ source: Source, instead old: Loaded?) -> Loaded? {
+        do throws(OrchError) {
+            let new = try Self.load(source)
+            if old != nil { logger.info("a certificate was read again", metadata: ["file": "\(source.certificate)"]) }
+            return new
+        } catch {
+            logger.error(
+                old == nil
+                    ? "a certificate cannot be used" : "a changed certificate cannot be used, the one before stays",
+                metadata: ["file": "\(source.certificate)", "cause": "\(error.message)"])
+            guard var old else { return nil }
+            old.stamp = Self.stamp(source)
+            return old
+        }
+    }
+
+    /// A server that asks this object for its certificate at each handshake.
+    func context() throws -> NIOSSLContext {
+        // Without a certificate of its own, which a server's configuration would demand.
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.certificateVerification = .none
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["http/1.1"]
+        configuration.sslContextCallback = { [weak self] values, promise in
+            promise.completeWith(Result { try self?.certificate(for: values.serverHostname) ?? .noChanges })
+        }
+        return try NIOSSLContext(configuration: configuration)
+    }
+
+    private func certificate(for name: String?) throws -> NIOSSLContextConfigurationOverride {
+        let all = loaded.withLock(\.self)
+        let host = name?.lowercased() ?? ""
+        guard
+            let found = all.first(where: { $0.source.hosts.contains(host) })
+                ?? all.first(where: { $0.source.hosts.contains { $0.hasPrefix(".") && host.hasSuffix($0) } })
+                ?? all.first
+        else { throw OrchError(.unavailable, "no certificate can be used") }
+        var answer = NIOSSLContextConfigurationOverride()
+        answer.certificateChain = found.chain.map { .certificate($0) }
+        answer.privateKey = .privateKey(found.key)
+        return answer
+    }
+
+    // MARK: Files
+
+    private static func load(_ source: Source) throws(OrchError) -> Loaded {
+        let chain: [NIOSSLCertificate]
+        let key: NIOSSLPrivateKey
+        let stamp = stamp(source)
+        do throws(SystemError) {
+            for path in [source.certificate, source.key] { _ = try Files.read(path) }
+        } catch {
+            throw OrchError(.notFound, "\(error): correct 'endpoint.tls'", cause: error)
+        }
+        do {
+            chain = try NIOSSLCertificate.fromPEMFile(source.certificate)
+        } catch {
+            throw OrchError(.invalidRequest, "\(source.certificate) holds no certificate in PEM form", cause: error)
+        }
+        do {
+            key = try NIOSSLPrivateKey(file: source.key, format: .pem)
+        } catch {
+            throw OrchError(.invalidRequest, "\(source.key) holds no key in PEM form", cause: error)
+        }
+        guard let first = chain.first else {
+            throw OrchError(.invalidRequest, "\(source.certificate) holds no certificate")
+        }
+        let now = Timestamp.now().seconds
+        guard first.notValidAfter > now else {
+            let end = Timestamp(nanoseconds: Int64(first.notValidAfter) * 1_000_000_000).rfc3339(decimals: 0)
+            throw OrchError(.invalidRequest, "the certificate \(source.certificate) has expired at \(end): renew it")
+        }
+        var pair = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        pair.minimumTLSVersion = .tlsv12
+        do {
+            _ = try NIOSSLContext(configuration: pair)
+        } catch {
+            throw OrchError(
+                .invalidRequest, "the key \(source.key) does not belong to the certificate \(source.certificate)",
+                cause: error)
+        }
+        return Loaded(source: source, chain: chain, key: key, stamp: stamp)
+    }
+
+    /// Changes whenever one of the files does.
+    private static func stamp(_ source: Source) -> String {
+        [source.certificate, source.key].map { path in
+            var status = stat()
+            guard stat(path, &status) == 0 else { return "-" }
+            return "\(status.st_ino).\(status.st_size).\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+        }.joined(separator: " ")
+    }
+}
