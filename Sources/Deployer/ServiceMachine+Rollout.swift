@@ -57,7 +57,11 @@ extension ServiceMachine {
     private mutating func roll(at now: Timestamp) {
         guard let spec else { return }
         retireSuperfluous(at: now)
-        guard missingDependencies.isEmpty else { return }
+        guard missingDependencies.isEmpty else {
+            // They are there to be seen, and wait.
+            if outdated.isEmpty { fill(spec, at: now) }
+            return
+        }
         if !rollout.isPaused {
             if outdated.isEmpty {
                 fill(spec, at: now)
@@ -120,7 +124,9 @@ extension ServiceMachine {
 
     private mutating func rollStartingFirst(_ spec: ModuleSpec, at now: Timestamp) {
         let there = wanted.count + outdated.count + instances.values.count { $0.intent == .retire && $0.isActive }
-        let room = min(replicas + spec.surge - there, spec.surge - wanted.count { !$0.isReady })
+        // There may be more old ones than will be wanted, and they go only when the new ones have held.
+        let most = max(replicas, outdated.count) + spec.surge
+        let room = min(most - there, spec.surge - wanted.count { !$0.isReady })
         // The first ones have to hold before more follow.
         let isFirstBatch = !isVersionProven && wanted.count >= spec.surge
         if !isFirstBatch { for ordinal in missingOrdinals.prefix(max(0, room)) { addInstance(ordinal, at: now) } }

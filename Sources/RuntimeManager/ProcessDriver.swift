@@ -261,6 +261,8 @@ package actor ProcessDriver: RuntimeDriver {
 
     package func adopt(_ id: InstanceID, process: ProcessIdentity?, ports: [String: Int]) async -> FoundInstance {
         let folder = InstanceFolder(id, in: instancesFolder)
+        // The folder was written before the start, a record of its ports only after it.
+        let ports = folder.launch?.ports ?? ports
         if let found = ShimConnection.ask(folder), (try? watch(found.shim, folder)) != nil {
             self.ports.hold(ports, for: id)
             cgroups[id] = Cgroup.existing(for: id)

@@ -65,18 +65,20 @@ struct SimulationTests {
         }
     }
 
-    /// Makes the versions of one service, which differ in their version alone.
+    /// Makes the versions of one service, which differ in their version and perhaps in the number of instances.
     private func specMaker(_ world: inout SimulatedWorld) throws -> (Int) throws -> ModuleSpec {
         let isFixed = world.chance(5)
         let replicas = isFixed ? 1 : world.pick(1...5)
         let strategy = world.pick(UpdateSpec.Strategy.allCases)
         let check = world.chance(3) ? "" : "health: {type: tcp}\n"
+        let counts = (0...6).map { _ in isFixed || world.chance(2) ? replicas : world.pick(1...5) }
         let text =
-            "name: shop\ncommand: x\nreplicas: \(replicas)\nports: [{name: http, port: \(isFixed ? 8080 : 0)}]\n\(check)"
+            "name: shop\ncommand: x\nports: [{name: http, port: \(isFixed ? 8080 : 0)}]\n\(check)"
             + "restart: {initial_delay: 10ms, max_delay: 1s}\n"
             + "update: {strategy: \(strategy.rawValue), max_surge: \(world.pick(["1", "25%", "100%"])), max_unavailable: \(world.pick(["1", "50%"])), canary: \(world.pick(1...60)), monitor: 2s}\n"
         return { version in
-            try ModuleFile.parse(text + "version: \"\(version)\"\n", path: "m", baseDirectory: "/")
+            try ModuleFile.parse(
+                text + "replicas: \(counts[version])\nversion: \"\(version)\"\n", path: "m", baseDirectory: "/")
         }
     }
 }

@@ -5,9 +5,9 @@ import Testing
 
 @testable import OrchSystem
 
-@Suite(.serialized) struct SystemTests {
-    private func openDescriptors() -> Int { Files.list("/proc/self/fd").count }
+private func openDescriptors() -> Int { Files.list("/proc/self/fd").count }
 
+@Suite(.serialized) struct SystemTests {
     @Test func `a program is started with its arguments, environment and directory, and its status is kept`() throws {
         let launch = ProgramLaunch(
             program: "/bin/sh", arguments: ["sh", "-c", "test \"$A\" = b && test \"$(pwd)\" = /tmp && exit 7"],
@@ -21,24 +21,29 @@ import Testing
         #expect(try launch.run(timeout: .milliseconds(50)) == nil)
     }
 
-    @Test func `what cannot be executed is told and leaves nothing behind`() throws {
-        let before = openDescriptors()
-        let error = #expect(throws: SystemError.self) {
-            try ProgramLaunch(program: "/nonexistent", arguments: ["x"], environment: []).start()
+    @Test func `what cannot be executed is told and leaves nothing behind`() async {
+        await #expect(processExitsWith: .success) {
+            let before = openDescriptors()
+            let error = #expect(throws: SystemError.self) {
+                try ProgramLaunch(program: "/nonexistent", arguments: ["x"], environment: []).start()
+            }
+            #expect(error?.errno == ENOENT)
+            #expect(openDescriptors() == before)
+            // No child is left, reaped or not.
+            var status: Int32 = 0
+            #expect(waitpid(-1, &status, WNOHANG) <= 0)
         }
-        #expect(error?.errno == ENOENT)
-        #expect(openDescriptors() == before)
-        // No child is left, reaped or not.
-        var status: Int32 = 0
-        #expect(waitpid(-1, &status, WNOHANG) <= 0)
     }
 
-    @Test func `fifty starts leak no descriptor`() throws {
-        let launch = ProgramLaunch(program: "/bin/true", arguments: ["true"], environment: [])
-        _ = try launch.run(timeout: .seconds(10))
-        let before = openDescriptors()
-        for _ in 0..<50 { #expect(try launch.run(timeout: .seconds(10)) == 0) }
-        #expect(openDescriptors() == before)
+    /// In a process of its own: other tests open and close descriptors at the same time.
+    @Test func `fifty starts leak no descriptor`() async {
+        await #expect(processExitsWith: .success) {
+            let launch = ProgramLaunch(program: "/bin/true", arguments: ["true"], environment: [])
+            _ = try launch.run(timeout: .seconds(10))
+            let before = openDescriptors()
+            for _ in 0..<50 { #expect(try launch.run(timeout: .seconds(10)) == 0) }
+            #expect(openDescriptors() == before)
+        }
     }
 
     @Test func `a file is replaced as a whole and nothing else stays in its folder`() throws {

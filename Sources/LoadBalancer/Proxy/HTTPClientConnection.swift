@@ -191,15 +191,20 @@ final class HTTPClientConnection: ChannelDuplexHandler, SweptConnection {
         unread = ByteBuffer()
         deadline = proxy.now + Self.lingerTime
         needsFlush = false
+        context.flush()
+        // Mostly the kernel has taken everything by now.
+        if (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) == 0 { return endOutput(isQuiet) }
         let written = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
-        written.futureResult.assumeIsolated().whenComplete { _ in
-            if isQuiet || self.isInputClosed {
-                self.close()
-            } else {
-                self.context?.close(mode: .output, promise: nil)
-                self.resumeReading()
-            }
+        written.futureResult.assumeIsolated().whenComplete { _ in self.endOutput(isQuiet) }
+    }
+
+    private func endOutput(_ isQuiet: Bool) {
+        if isQuiet || isInputClosed {
+            close()
+        } else {
+            context?.close(mode: .output, promise: nil)
+            resumeReading()
         }
     }
 

@@ -63,8 +63,11 @@ final class InstanceConnection: ChannelDuplexHandler {
         }
     }
 
-    /// No more for its client, who has what it needs.
-    func detach() { client = nil }
+    /// No more for its client, who has what it needs. What held it up was that client's.
+    func detach() {
+        client = nil
+        setPaused(false)
+    }
 
     func close() {
         isUsable = false

@@ -7,7 +7,7 @@ import OrchSystem
 enum Metrics {
     static func text(for agent: Agent) async -> String {
         let (services, instances, status) = (
-            await agent.deployer.services, await agent.deployer.instances(), await agent.status()
+            await agent.services(), await agent.deployer.instances(), await agent.status()
         )
         var text = Text()
         text.add("orch_info", "gauge", "Version of the agent.", [(["version": OrchVersion.current], 1)])
@@ -30,7 +30,50 @@ enum Metrics {
         text.add(
             "orch_broker_connected", "gauge", "Whether the broker takes lines.",
             [([:], status.brokerState == "connected" ? 1 : 0)])
+        addTraffic(of: services, to: &text)
         return text.content
+    }
+
+    private static func addTraffic(of services: [ServiceView], to text: inout Text) {
+        let sums = services.compactMap { service in service.traffic.map { (["service": service.name.rawValue], $0) } }
+        let parts = services.flatMap { service in
+            (service.traffic?.instances ?? [:]).sorted { $0.key < $1.key }.map {
+                (["service": service.name.rawValue, "instance": $0.key.rawValue], $0.value)
+            }
+        }
+        text.add(
+            "orch_proxy_requests_total", "counter", "Answers of a service by the class of their status.",
+            sums.flatMap { labels, traffic in
+                traffic.answers.sorted { $0.key < $1.key }.map {
+                    (labels.merging(["class": $0.key]) { $1 }, Double($0.value))
+                }
+            })
+        let counters: [(name: String, help: String, value: (TrafficView) -> Int64)] = [
+            ("orch_proxy_failures_total", "Requests that no instance answered to the end.", \.failures),
+            ("orch_proxy_retries_total", "Requests that were tried at another instance.", \.retries),
+            ("orch_proxy_connections_total", "Connections in TCP mode.", \.connections),
+            ("orch_proxy_received_bytes_total", "Bytes of clients, without heads.", \.bytesIn),
+            ("orch_proxy_sent_bytes_total", "Bytes of instances, without heads.", \.bytesOut),
+        ]
+        for counter in counters {
+            text.add(counter.name, "counter", counter.help, sums.map { ($0.0, Double(counter.value($0.1))) })
+        }
+        text.add(
+            "orch_proxy_request_seconds", "gauge", "Time to the end of an answer, over the last minute or two.",
+            (sums + parts).flatMap { labels, traffic in
+                [("0.5", traffic.p50), ("0.99", traffic.p99)].compactMap { quantile, seconds in
+                    seconds.map { (labels.merging(["quantile": quantile]) { $1 }, $0) }
+                }
+            })
+        text.add(
+            "orch_proxy_instance_requests_total", "counter", "Answers of an instance since it gets requests.",
+            parts.map { ($0.0, Double($0.1.requests)) })
+        text.add(
+            "orch_proxy_in_flight", "gauge", "Requests and connections an instance has now.",
+            parts.map { ($0.0, Double($0.1.inFlight)) })
+        text.add(
+            "orch_proxy_passed_over", "gauge", "Whether an instance is passed over after failures in a row.",
+            parts.map { ($0.0, $0.1.isPassedOver ? 1 : 0) })
     }
 
     private static func counts(_ states: [String]) -> [([String: String], Double)] {

@@ -40,7 +40,9 @@ enum DeploymentWait {
                 var after: Int64?
                 while true {
                     do throws(OrchError) {
-                        return try await followOnce(deployment, client, progress, after: &after)
+                        let view = try await followOnce(deployment, client, progress, after: &after)
+                        // What stood still before may be going on by now.
+                        if view.state.isFinal || view.state == .paused { return view }
                     } catch {
                         // The agent may be restarting: the deployment goes on by itself, and so do we.
                         guard error.code == .unavailable else { throw error }
