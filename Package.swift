@@ -125,7 +125,7 @@ let package = Package(
         tests(of: "OrchModuleFile", ["OrchModel"]),
         tests(of: "OrchSystem", ["OrchModel"]),
         tests(of: "Deployer", ["OrchModel", "OrchModuleFile"]),
-        tests(of: "LoadBalancer", ["OrchModel", "OrchSystem", .nio]),
+        tests(of: "LoadBalancer", ["OrchModel", "OrchSystem", .nio, .nioEmbedded, .log]),
         tests(of: "LogBroker", ["COrchSystem", "OrchModel", "OrchSystem", .nio]),
         tests(of: "LoggingModule", ["OrchModel", "OrchSystem", "OrchKafka"]),
         tests(of: "OrchCLI", ["OrchModel", "OrchSystem"]),

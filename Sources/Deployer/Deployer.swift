@@ -15,6 +15,7 @@ package actor Deployer {
         case steer(ModuleName, ServiceMachine.Steering, CheckedContinuation<DeploymentView, any Error>)
         case changeInstance(InstanceID, DeploymentView.Kind, CheckedContinuation<Void, any Error>)
         case input(ModuleName, ServiceMachine.Input)
+        case note(Event)
     }
 
     private let runtime: any InstanceRuntime
@@ -30,6 +31,8 @@ package actor Deployer {
     private var modules: [InstanceID: ModuleName] = [:]
     private var lost: [InstanceID: Int64] = [:]
     private var lastEvent: Int64 = 0
+    /// Events that others have told of.
+    private var notes: [Event] = []
     /// What could not be written down; it goes with the next changes.
     private var unsaved = JournalChanges()
     private var generator = SystemRandomNumberGenerator()
@@ -135,6 +138,9 @@ package actor Deployer {
 
     package nonisolated func finish() { mailbox.finish() }
 
+    /// Takes an event of somebody else down among its own, in order.
+    package nonisolated func note(_ event: Event) { mailbox.send(.note(event)) }
+
     private nonisolated func forwardExits() async {
         for await (id, exit) in runtime.exits {
             if let module = owners.module(of: id) { mailbox.send(.input(module, .exited(id, exit))) }
@@ -157,6 +163,8 @@ package actor Deployer {
             if !result.changes.isEmpty { routed.append(name) }
             actions.append(contentsOf: result.actions.map { (name, $0) })
         }
+        changes.events += notes
+        notes = []
         for index in changes.events.indices {
             lastEvent += 1
             changes.events[index].sequence = lastEvent
@@ -247,6 +255,7 @@ package actor Deployer {
                 continuation.resume(throwing: error)
             }
         case .input(let name, let input): machines[name]?.handle(input, at: now)
+        case .note(let event): notes.append(event)
         }
     }
 

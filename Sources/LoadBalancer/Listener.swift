@@ -1,4 +1,3 @@
-import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -16,18 +15,20 @@ struct Listener: Sendable {
 
     /// - Throws: `conflict` for a taken port, `notAllowed` for one that we may not have.
     static func open(
-        _ address: ListenerAddress, on proxies: [NIOLoopBound<LoopProxy>], mostConnections: Int, logger: Logger
+        _ address: ListenerAddress, on proxies: [NIOLoopBound<LoopProxy>], mostConnections: Int,
+        report: @escaping @Sendable (TrafficNotice) -> Void
     ) async throws(OrchError) -> Listener {
         var channels: [any Channel] = []
         do {
-            let certificates = address.isTLS ? TLSCertificates(logger: logger) : nil
+            let certificates = address.isTLS ? TLSCertificates(report: report) : nil
             let context = try certificates?.context()
             for proxy in proxies {
                 let bootstrap = ServerBootstrap(group: proxy.eventLoop)
                     .serverChannelOption(.backlog, value: backlog)
                     .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                     .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
-                    .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+                    // Linux hands it down to every connection that is accepted, which saves a call for each.
+                    .serverChannelOption(.socketOption(.tcp_nodelay), value: 1)
                     .childChannelOption(.allowRemoteHalfClosure, value: true)
                     .childChannelInitializer { channel in
                         channel.eventLoop.makeCompletedFuture {

@@ -20,6 +20,7 @@ package actor LoadBalancer {
     private let group: MultiThreadedEventLoopGroup
     private let proxies: [NIOLoopBound<LoopProxy>]
     private let logger: Logger
+    private let report: @Sendable (TrafficNotice) -> Void
     private let mostConnections: Int
     private var routes: [ModuleName: ServiceRoute] = [:]
     /// Addresses that were promised and are not in a route yet.
@@ -28,17 +29,20 @@ package actor LoadBalancer {
     private var listeners: [ListenerAddress: Listener] = [:]
     private var problems: [ListenerAddress: String] = [:]
 
-    /// - Parameter logger: gets the access log too.
-    package init(logger: Logger) async throws {
+    /// - Parameters:
+    ///   - logger: gets the access log too.
+    ///   - report: called on any thread; must not block.
+    package init(logger: Logger, report: @escaping @Sendable (TrafficNotice) -> Void) async throws {
         let loops = max(1, min(Self.mostLoops, Processors.available))
         let group = MultiThreadedEventLoopGroup(numberOfThreads: loops)
         self.group = group
         self.logger = logger
+        self.report = report
         mostConnections = max(64, (ResourceLimits.openFiles - Self.reservedDescriptors) / 2 / loops)
         var proxies: [NIOLoopBound<LoopProxy>] = []
         for loop in group.makeIterator() {
             proxies.append(
-                try await loop.submit { NIOLoopBound(LoopProxy(loop: loop, logger: logger), eventLoop: loop) }.get())
+                try await loop.submit { NIOLoopBound(LoopProxy(loop: loop, logger: logger, report: report), eventLoop: loop) }.get())
         }
         self.proxies = proxies
     }
@@ -77,7 +81,7 @@ package actor LoadBalancer {
             entrance, of: spec.name, against: Array(routes.values) + Array(reserved.values))
         reserved[spec.name] = ServiceRoute(service: spec.name, entrances: [entrance], members: [])
         do throws(OrchError) {
-            try await check(entrance)
+            try await check(entrance, of: spec.name)
         } catch {
             reserved[spec.name] = nil
             throw error
@@ -87,10 +91,10 @@ package actor LoadBalancer {
 
     package func release(_ name: ModuleName) { reserved[name] = nil }
 
-    private func check(_ entrance: ServiceRoute.Entrance) async throws(OrchError) {
+    private func check(_ entrance: ServiceRoute.Entrance, of service: ModuleName) async throws(OrchError) {
         if entrance.spec.tls.isWanted {
             try await runBlocking(name: "certificate") {
-                Result { () throws(OrchError) in try TLSCertificates.check(entrance) }
+                Result { () throws(OrchError) in try TLSCertificates.check(entrance, of: service) }
             }.get()
         }
         let address = ListenerAddress(entrance)
@@ -188,29 +192,29 @@ package actor LoadBalancer {
         problems = problems.filter { wanted[$0.key] != nil }
         for (address, entrances) in wanted {
             setTable(RouteTable(entrances), at: address)
-            if listeners[address] == nil { await open(address) }
+            if listeners[address] == nil { await open(address, for: entrances[0].0) }
             guard let certificates = listeners[address]?.certificates else { continue }
             await runBlocking(name: "certificates") {
-                certificates.set(entrances.map { TLSCertificates.Source($0.1) })
+                certificates.set(entrances.map { TLSCertificates.Source($0.1, of: $0.0) })
             }
         }
     }
 
-    private func open(_ address: ListenerAddress) async {
+    private func open(_ address: ListenerAddress, for service: ModuleName) async {
         do throws(OrchError) {
             // Other programs of this user could share the port, which must not pass unnoticed.
             do throws(SystemError) { try Sockets.checkBind(host: address.host, port: address.port) } catch {
                 throw Listener.explained(error, address)
             }
             listeners[address] = try await Listener.open(
-                address, on: proxies, mostConnections: mostConnections, logger: logger)
+                address, on: proxies, mostConnections: mostConnections, report: report)
             if problems.removeValue(forKey: address) != nil {
-                logger.info("an endpoint is open now", metadata: ["address": "\(address)"])
+                report(
+                    TrafficNotice(kind: "endpoint.open", service: service, message: "\(address) is open now"))
             }
         } catch {
             if problems[address] == nil {
-                logger.error(
-                    "an endpoint cannot be opened", metadata: ["address": "\(address)", "cause": "\(error.message)"])
+                report(TrafficNotice(kind: "endpoint.failed", service: service, message: error.message))
             }
             problems[address] = error.message
         }

@@ -1,5 +1,4 @@
 import Glibc
-import Logging
 import NIOCore
 import NIOSSL
 import OrchModel
@@ -22,8 +21,10 @@ final class TLSCertificates: Sendable {
         var hosts: [String]
         var certificate: String
         var key: String
+        var service: ModuleName
 
-        init(_ entrance: ServiceRoute.Entrance) {
+        init(_ entrance: ServiceRoute.Entrance, of service: ModuleName) {
+            self.service = service
             hosts = RouteTable.hosts(of: entrance.spec)
             certificate = Files.resolve(entrance.spec.tls.certificate, in: entrance.baseDirectory)
             key = Files.resolve(entrance.spec.tls.key, in: entrance.baseDirectory)
@@ -31,13 +32,15 @@ final class TLSCertificates: Sendable {
     }
 
     private let loaded = Mutex<[Loaded]>([])
-    private let logger: Logger
+    private let report: @Sendable (TrafficNotice) -> Void
 
-    init(logger: Logger) { self.logger = logger }
+    init(report: @escaping @Sendable (TrafficNotice) -> Void) { self.report = report }
 
     /// - Throws: `notFound` for a file that cannot be read, `invalidRequest` for one that is no certificate or key, or
     ///   whose time is over.
-    static func check(_ entrance: ServiceRoute.Entrance) throws(OrchError) { _ = try load(Source(entrance)) }
+    static func check(_ entrance: ServiceRoute.Entrance, of service: ModuleName) throws(OrchError) {
+        _ = try load(Source(entrance, of: service))
+    }
 
     /// Blocks while it reads.
     func set(_ sources: [Source]) {
@@ -61,17 +64,19 @@ final class TLSCertificates: Sendable {
     private func reload(_ source: Source, instead old: Loaded?) -> Loaded? {
         do throws(OrchError) {
             let new = try Self.load(source)
-            if old != nil { logger.info("a certificate was read again", metadata: ["file": "\(source.certificate)"]) }
+            if old != nil { tell(source, "certificate.changed", "\(source.certificate) was read again") }
             return new
         } catch {
-            logger.error(
-                old == nil
-                    ? "a certificate cannot be used" : "a changed certificate cannot be used, the one before stays",
-                metadata: ["file": "\(source.certificate)", "cause": "\(error.message)"])
+            let rest = old == nil ? "" : "; the one before stays"
+            tell(source, "certificate.failed", error.message + rest)
             guard var old else { return nil }
             old.stamp = Self.stamp(source)
             return old
         }
+    }
+
+    private func tell(_ source: Source, _ kind: String, _ message: String) {
+        report(TrafficNotice(kind: kind, service: source.service, message: message))
     }
 
     /// A server that asks this object for its certificate at each handshake.

@@ -121,7 +121,8 @@ package struct Agent {
             driver: driver, shipper: shipper, topicFiles: topicFiles, instancesFolder: AgentPaths.instances(in: data))
         let views = ViewWriter(data: data, logger: controlLog.logger(.loadBalancer))
         let hub = EventHub(controlLog: controlLog, views: views)
-        let balancer = try await LoadBalancer(logger: controlLog.logger(.loadBalancer))
+        let trafficNotices = Mailbox<TrafficNotice>()
+        let balancer = try await LoadBalancer(logger: controlLog.logger(.loadBalancer)) { trafficNotices.send($0) }
         let deployer = Deployer(
             runtime: runtime, journal: StoreJournal(store: store), observer: hub, traffic: balancer,
             placement: LocalPlacement(), serverName: Servers.local, logger: logger)
@@ -142,6 +143,11 @@ package struct Agent {
         services.append(.init(service: BackgroundService { await topicFiles.run() }))
         services.append(.init(service: BackgroundService { await views.run() }))
         services.append(.init(service: BackgroundService { await balancer.run() }))
+        services.append(
+            .init(
+                service: BackgroundService {
+                    await trafficNotices.forEachBatch { for notice in $0 { deployer.note(Event(notice)) } }
+                }))
         services.append(.init(service: BackgroundService { await driver.run() }))
         services.append(
             .init(service: BackgroundService(onShutdown: { deployer.finish() }) { try await deployer.run() }))

@@ -59,14 +59,24 @@ final class Lab {
     func orch(_ words: String...) throws -> Double { try run(["\(programs)/orch"] + words) }
 
     /// Starts a peer that ends with the lab.
-    func startPeer(_ words: [String]) throws {
+    @discardableResult
+    func startPeer(_ words: [String]) throws -> pid_t {
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin"
         let log = try Descriptor(opening: "\(folder)/peer.log", .append)
         var launch = ProgramLaunch(
             program: try Programs.find(words[0], path: path, in: folder), arguments: words,
             environment: ["PATH=\(path)", "HOME=\(folder)"], workdir: folder)
         launch.stdio = (nil, log.number, log.number)
-        peers.append(try launch.start())
+        let peer = try launch.start()
+        peers.append(peer)
+        return peer
+    }
+
+    /// Runs a program to its end and gives what it prints.
+    func output(of words: [String]) throws -> String {
+        let path = "\(folder)/output"
+        try run(["sh", "-c", "\"$@\" > \(path)", "sh"] + words)
+        return try Files.readText(path)
     }
 
     func write(_ name: String, _ text: String) throws -> String {
@@ -77,9 +87,17 @@ final class Lab {
 
     // MARK: The agent
 
-    func startAgent() throws {
-        try orch("bootstrap", "-q")
+    /// - Parameter core: the one that it may use; `nil` for all.
+    func startAgent(core: Int? = nil) throws {
+        let pinned = core.map { ["taskset", "-c", "\($0)"] } ?? []
+        try run(pinned + ["\(programs)/orch", "bootstrap", "-q"])
         agentPID = Int32((try Files.readText(AgentPaths.lock(in: data))).filter(\.isNumber)) ?? 0
+    }
+
+    /// Ends it and its instances, and starts another one.
+    func restartAgent(core: Int?) throws {
+        try orch("shutdown", "--stop-instances", "--timeout", "60s")
+        try startAgent(core: core)
     }
 
     /// Ends the agent as a crash would.

@@ -1,6 +1,6 @@
 // orch-bench [NAME...]: measures orch against its peers on this machine, in the same run, and prints ratios.
 //
-// It needs root, and Debian's packages docker.io, iptables, supervisor and busybox-static. Programs of orch are taken from
+// It needs root, and Debian's packages docker.io, iptables, supervisor, busybox-static, haproxy, nginx-light, caddy and wrk. Programs of orch are taken from
 // its own folder, so run the one of a release build.
 
 import Glibc

@@ -155,7 +155,9 @@ extension HTTPClientConnection {
     }
 
     private func notePassedOver(_ member: LoopMember) {
-        proxy.logger.warning(
-            "an instance fails again and again and is passed over for a while", metadata: ["instance": "\(member.id)"])
+        proxy.report(
+            TrafficNotice(
+                kind: "instance.passed_over", service: exchange?.service?.name, instance: member.id,
+                message: "its connections fail again and again; it gets no requests for a while"))
     }
 }

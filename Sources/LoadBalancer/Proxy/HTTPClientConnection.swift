@@ -305,6 +305,7 @@ final class HTTPClientConnection: ChannelDuplexHandler, SweptConnection {
     /// The client has broken the protocol: it is told, and its connection ends.
     func refuse(_ violation: HTTPViolation) {
         let hadAnswer = exchange?.isAnswered ?? false
+        proxy.refused(violation, at: listener)
         exchange?.connection.map { connection in
             connection.detach()
             connection.close()

@@ -16,6 +16,7 @@ final class LoopProxy {
 
     let loop: any EventLoop
     let logger: Logger
+    let report: @Sendable (TrafficNotice) -> Void
     let idPrefix = UInt32.random(in: 0 ... .max)
     var random = FastRandom()
     private var services: [ModuleName: LoopService] = [:]
@@ -25,12 +26,14 @@ final class LoopProxy {
     private var sweeps = 0
     private var isSweeping = false
     private var requestCount: UInt32 = 0
+    private var refusals: [ListenerAddress: Refusals] = [:]
     /// The time, to within a second; exact where a request begins.
     var now = NIODeadline.now()
 
-    init(loop: any EventLoop, logger: Logger) {
+    init(loop: any EventLoop, logger: Logger, report: @escaping @Sendable (TrafficNotice) -> Void) {
         self.loop = loop
         self.logger = logger
+        self.report = report
     }
 
     // MARK: Routes
@@ -109,6 +112,7 @@ final class LoopProxy {
         sweeps += 1
         for client in Array(clients.values) { client.sweep(at: now) }
         for member in members.values { member.closeOldIdle() }
+        tellRefusals()
         if sweeps % Self.turnsPerGeneration == 0 {
             for member in members.values { member.traffic.latency.turn() }
             for service in services.values { service.traffic.latency.turn() }
@@ -116,6 +120,34 @@ final class LoopProxy {
         // An agent without connections wakes up for nothing here.
         isSweeping = !clients.isEmpty
         if isSweeping { sweepLater() }
+    }
+
+    // MARK: Bad clients
+
+    private struct Refusals {
+        var count = 0
+        var reason = ""
+        var toldAt = NIODeadline.uptimeNanoseconds(0)
+    }
+
+    private static let refusalInterval = TimeAmount.seconds(60)
+
+    /// A client has broken the protocol. Told at once, and then once a minute, however many there are.
+    func refused(_ violation: HTTPViolation, at address: ListenerAddress) {
+        refusals[address, default: Refusals()].count += 1
+        refusals[address]?.reason = violation.reason
+        tellRefusals()
+    }
+
+    private func tellRefusals() {
+        for (address, refused) in refusals
+        where refused.count > 0 && (refused.toldAt.uptimeNanoseconds == 0 || now - refused.toldAt > Self.refusalInterval) {
+            report(
+                TrafficNotice(
+                    kind: "endpoint.refused", service: tables[address]?.entries.first?.service,
+                    message: "\(refused.count) malformed or late at \(address): \(refused.reason)"))
+            refusals[address] = Refusals(toldAt: now)
+        }
     }
 
     /// A name for a request that no other has: 16 hexadecimal digits.

@@ -48,7 +48,12 @@ final class Tunnel: SweptConnection {
             case .failure:
                 guard !self.isOver else { return }
                 member.backend.leave()
-                _ = member.backend.failed()
+                if member.backend.failed() {
+                    self.proxy.report(
+                        TrafficNotice(
+                            kind: "instance.passed_over", service: self.service?.name, instance: member.id,
+                            message: "it takes no connections; it gets none for a while"))
+                }
                 member.traffic.retries += 1
                 self.member = nil
                 self.failed = member

@@ -1,6 +1,7 @@
 import Deployer
 import LoadBalancer
 import OrchModel
+import OrchSystem
 
 /// The deployer's traffic control: the load balancer as it is.
 extension LoadBalancer: TrafficControl {}
@@ -11,5 +12,12 @@ struct LocalPlacement: InstancePlacement {
         let choice = try Placement.choose(
             for: spec, among: Servers.current(instances: instances), beside: instances)
         return PlacementChoice(server: choice.server, reason: choice.reason)
+    }
+}
+
+extension Event {
+    init(_ notice: TrafficNotice) {
+        self.init(
+            at: .now(), kind: notice.kind, module: notice.service, instance: notice.instance, message: notice.message)
     }
 }

@@ -6,7 +6,9 @@ import Testing
 extension Integration {
     /// Strategies, ways back, and what a person is told.
     @Suite(.serialized) struct Rollouts {
-        @Test(.timeLimit(.minutes(2))) func `a plan tells what and how, and only what was planned is done`() async throws {
+        @Test(.timeLimit(.minutes(2))) func `a plan tells what and how, and only what was planned is done`()
+            async throws
+        {
             try await TestAgent.withAgent { agent in
                 #expect(try await agent.deploy(BackendService.module(agent), "--check-index", "0").status == 0)
                 let next = try BackendService.module(agent, version: "2", replicas: 4, env: "SECRET: hunter2")
@@ -55,7 +57,10 @@ extension Integration {
                 #expect(none.status == 3 && none.errors.contains("1 (version 1.1)"), "\(none)")
                 let history: HistoryView = try await agent.orch("history", "shop", "-o", "json").json()
                 #expect(history.revisions.map(\.version) == ["1.3", "1.1", "1.2", "1.3", "1.2", "1.1"])
-                #expect(history.deployments.map(\.kind.rawValue) == ["rollback", "rollback", "rollback", "deploy", "deploy", "deploy"])
+                #expect(
+                    history.deployments.map(\.kind.rawValue) == [
+                        "rollback", "rollback", "rollback", "deploy", "deploy", "deploy",
+                    ])
                 let difference = try await agent.orch("diff", "shop", "1", "2")
                 #expect(difference.status == 1 && difference.output.contains("~ version: 1.1 -> 1.2"), "\(difference)")
                 #expect(try await agent.orch("diff", "shop", "3", "6").status == 0)
@@ -63,7 +68,9 @@ extension Integration {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func `a canary gets its part of the requests until somebody decides`() async throws {
+        @Test(.timeLimit(.minutes(2))) func `a canary gets its part of the requests until somebody decides`()
+            async throws
+        {
             try await TestAgent.withAgent { agent in
                 func canary(_ version: String) throws -> String {
                     try BackendService.module(
@@ -112,7 +119,8 @@ extension Integration {
         @Test(.timeLimit(.minutes(2))) func `a paused rollout stands still until it is resumed`() async throws {
             try await TestAgent.withAgent { agent in
                 func module(_ version: String) throws -> String {
-                    try BackendService.module(agent, version: version, replicas: 2, update: "monitor: 1s, monitor_checks: 0")
+                    try BackendService.module(
+                        agent, version: version, replicas: 2, update: "monitor: 1s, monitor_checks: 0")
                 }
                 #expect(try await agent.deploy(module("1")).status == 0)
                 let id = try await agent.deploy(module("2"), "--detach", "-o", "name").output.split(separator: "\n")[0]
@@ -126,10 +134,13 @@ extension Integration {
             }
         }
 
-        @Test(.timeLimit(.minutes(2)), arguments: [
-            ("CRASH: 1", "no configuration found"), ("UNHEALTHY: 1", "answers 500"), ("DIE_AFTER: 0.7", "out of luck"),
-            ("WRONG_PORT: 1", "it listens on "),
-        ])
+        @Test(
+            .timeLimit(.minutes(2)),
+            arguments: [
+                ("CRASH: 1", "no configuration found"), ("UNHEALTHY: 1", "answers 500"),
+                ("DIE_AFTER: 0.7", "out of luck"),
+                ("WRONG_PORT: 1", "it listens on "),
+            ])
         func `a version that does not hold never takes over`(manners: String, words: String) async throws {
             try await TestAgent.withAgent { agent in
                 func module(_ version: String, env: String = "") throws -> String {
@@ -176,7 +187,9 @@ extension Integration {
                 try await agent.eventually("it waits") { try await agent.instance("moody").state == .backoff }
                 for name in ["moody", id.rawValue] {
                     let why = try await agent.orch("why", name)
-                    for words in ["ends again and again", "exit     exit 7", "| no flag", "next     ", "orch logs -i \(id)"] {
+                    for words in [
+                        "ends again and again", "exit     exit 7", "| no flag", "next     ", "orch logs -i \(id)",
+                    ] {
                         #expect(why.output.contains(words), "\(words) is missing in \(why)")
                     }
                 }
@@ -187,14 +200,17 @@ extension Integration {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func `a one-shot module completes before those who depend on it, who are stopped first`()
+        @Test(.timeLimit(.minutes(2)))
+        func `a one-shot module completes before those who depend on it, who are stopped first`()
             async throws
         {
             try await TestAgent.withAgent { agent in
                 let flag = "\(agent.folder)/go"
                 let migrate = try agent.module(
-                    "migrate", "command: [sh, -c, 'until test -e \(flag); do sleep 0.02; done']\nrestart: {policy: on-failure}")
-                let shop = try agent.module("shop", "command: sleep 1000\ndepends_on: [migrate]\nupdate: {monitor: 10ms}")
+                    "migrate",
+                    "command: [sh, -c, 'until test -e \(flag); do sleep 0.02; done']\nrestart: {policy: on-failure}")
+                let shop = try agent.module(
+                    "shop", "command: sleep 1000\ndepends_on: [migrate]\nupdate: {monitor: 10ms}")
                 let web = try agent.module("web", "command: sleep 1000\ndepends_on: [shop]\nupdate: {monitor: 10ms}")
                 #expect(try await agent.deploy(migrate, "--detach").status == 0)
                 #expect(try await agent.deploy(shop, "--detach").status == 0)
@@ -213,7 +229,8 @@ extension Integration {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func `every instance tells where it was put and why, and what fits nowhere is refused`()
+        @Test(.timeLimit(.minutes(2)))
+        func `every instance tells where it was put and why, and what fits nowhere is refused`()
             async throws
         {
             try await TestAgent.withAgent { agent in
@@ -233,7 +250,8 @@ extension Integration {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func `the port of a service stays its own over updates, restarts and lost records`()
+        @Test(.timeLimit(.minutes(2)))
+        func `the port of a service stays its own over updates, restarts and lost records`()
             async throws
         {
             try await TestAgent.withAgent { agent in

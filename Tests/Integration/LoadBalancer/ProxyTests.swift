@@ -25,7 +25,8 @@ extension Integration {
                     #expect(echo.output.hasPrefix("3000000 "), "\(echo)")
                 }
                 let headers = try await agent.curl(
-                    "-H", "X-Forwarded-Proto: https", "-H", "X-Forwarded-For: 9.9.9.9", "-H", "Connection: X-Secret", "-H",
+                    "-H", "X-Forwarded-Proto: https", "-H", "X-Forwarded-For: 9.9.9.9", "-H", "Connection: X-Secret",
+                    "-H",
                     "X-Secret: 1", "\(shop)/headers"
                 ).output
                 #expect(headers.contains("X-Forwarded-Proto: http\n"), "\(headers)")
@@ -38,7 +39,9 @@ extension Integration {
                     agent.port("shop"),
                     #"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"#)
                 #expect(pipelined.contains("/1\n") && pipelined.contains("/2\n"), "\(pipelined)")
-                let metrics = try await agent.run(["curl", "-sS", "--unix-socket", "\(agent.data)/orch.sock", "http://x/metrics"])
+                let metrics = try await agent.run([
+                    "curl", "-sS", "--unix-socket", "\(agent.data)/orch.sock", "http://x/metrics",
+                ])
                 #expect(metrics.output.contains("orch_proxy_requests_total{"), "\(metrics)")
                 try await agent.eventually("the access log is there") {
                     try await agent.orch("logs", "--topic", "Load_Balancer").output.contains("target=/hello")
@@ -46,15 +49,20 @@ extension Integration {
             }
         }
 
-        @Test(.timeLimit(.minutes(2)), arguments: [
-            (#"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx"#, "400"),
-            (#"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n"#, "400"),
-            (#"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"#, "400"),
-            (#"GET / HTTP/1.1\nHost: a\n\n"#, "400"),
-            (#"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n"#, "400"),
-            (#"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"#, "400"),
-            (#"GET / HTTP/3.0\r\nHost: a\r\n\r\n"#, "505"),
-        ])
+        @Test(
+            .timeLimit(.minutes(2)),
+            arguments: [
+                (#"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx"#, "400"),
+                (
+                    #"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n"#,
+                    "400"
+                ),
+                (#"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"#, "400"),
+                (#"GET / HTTP/1.1\nHost: a\n\n"#, "400"),
+                (#"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n"#, "400"),
+                (#"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"#, "400"),
+                (#"GET / HTTP/3.0\r\nHost: a\r\n\r\n"#, "505"),
+            ])
         func `what could smuggle a request is refused, and its connection ends`(bytes: String, status: String)
             async throws
         {
@@ -109,7 +117,8 @@ extension Integration {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func `a request waits for an instance for a while, and is then told what is wrong`()
+        @Test(.timeLimit(.minutes(2)))
+        func `a request waits for an instance for a while, and is then told what is wrong`()
             async throws
         {
             try await TestAgent.withAgent { agent in
@@ -119,7 +128,9 @@ extension Integration {
                 async let held = agent.curl("\(shop)/held")
                 #expect(try await agent.orch("start", "shop").status == 0)
                 #expect(try await held.output.hasSuffix("/held\n"))
-                #expect(try await agent.deploy(BackendService.module(agent, version: "2", endpoint: "hold: 300ms")).status == 0)
+                #expect(
+                    try await agent.deploy(BackendService.module(agent, version: "2", endpoint: "hold: 300ms")).status
+                        == 0)
                 #expect(try await agent.orch("stop", "shop").status == 0)
                 let refused = try await agent.curl("-i", "\(shop)/")
                 #expect(refused.output.hasPrefix("HTTP/1.1 503 "), "\(refused)")
@@ -128,7 +139,8 @@ extension Integration {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func `services share a port by host and path, and never the same`() async throws {
+        @Test(.timeLimit(.minutes(2))) func `services share a port by host and path, and never the same`() async throws
+        {
             try await TestAgent.withAgent { agent in
                 let port = try agent.freePort()
                 let any = try BackendService.module(agent, "any", env: "A: any", endpoint: "port: \(port)")
@@ -155,7 +167,8 @@ extension Integration {
             }
         }
 
-        @Test(.timeLimit(.minutes(2))) func `a port or a certificate that cannot be had is told before anything is changed`()
+        @Test(.timeLimit(.minutes(2)))
+        func `a port or a certificate that cannot be had is told before anything is changed`()
             async throws
         {
             try await TestAgent.withAgent { agent in
@@ -188,12 +201,14 @@ extension Integration {
             try await TestAgent.withAgent { agent in
                 let redis = try agent.module(
                     "cache",
-                    "command: redis-server --port ${PORT} --save '' --appendonly no\nports: [{name: redis}]\nhealth: {type: tcp}")
+                    "command: redis-server --port ${PORT} --save '' --appendonly no\nports: [{name: redis}]\nhealth: {type: tcp}"
+                )
                 #expect(try await agent.deploy(redis).status == 0)
                 #expect(try await agent.address("cache").hasPrefix("tcp://"))
                 let port = try await agent.port("cache")
                 let run = try await agent.run([
-                    "redis-benchmark", "-h", "127.0.0.1", "-p", "\(port)", "-n", "20000", "-c", "20", "-t", "set,get", "-q",
+                    "redis-benchmark", "-h", "127.0.0.1", "-p", "\(port)", "-n", "20000", "-c", "20", "-t", "set,get",
+                    "-q",
                     "-d", "1000",
                 ])
                 #expect(run.status == 0 && run.output.contains("GET:") && !run.output.contains("rror"), "\(run)")

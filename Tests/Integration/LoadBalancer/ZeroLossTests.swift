@@ -32,7 +32,8 @@ extension Integration {
                 let tls = try await agent.port("safe")
                 let stop = "\(agent.folder)/stop"
                 async let traffic = agent.run(
-                    ["python3", "\(BackendService.program)/traffic.py", "\(port)", "\(tls)", stop], timeout: .seconds(280))
+                    ["python3", "\(BackendService.program)/traffic.py", "\(port)", "\(tls)", stop],
+                    timeout: .seconds(280))
                 async let load = agent.run(
                     ["sh", "-c", "until test -e \(stop); do wrk -t 1 -c 8 -d 3s http://127.0.0.1:\(port)/; done"],
                     timeout: .seconds(280))
@@ -56,14 +57,17 @@ extension Integration {
                     default:
                         outcome = try await agent.deploy(
                             BackendService.module(
-                                agent, version: "bad\(change)", replicas: 2, env: "CRASH: 1", endpoint: "port: \(port)"))
+                                agent, version: "bad\(change)", replicas: 2, env: "CRASH: 1", endpoint: "port: \(port)")
+                        )
                     }
                     #expect(outcome.status == (change % 10 == 9 ? 8 : 0), "change \(change): \(outcome)")
                 }
                 try Files.replace(stop, with: "")
                 let summary = try await traffic.json(Summary.self)
                 #expect(summary.failed == 0, "\(summary.failures)")
-                for way in ["get", "post", "chunked post", "tls", "slow", "one each", "download", "events", "websocket"] {
+                for way in [
+                    "get", "post", "chunked post", "tls", "slow", "one each", "download", "events", "websocket",
+                ] {
                     #expect(summary.counts[way, default: 0] > 0, "\(way) was never used: \(summary.counts)")
                 }
                 #expect(summary.counts["websocket ended properly", default: 0] > 0)
@@ -115,16 +119,18 @@ extension Integration {
                     let ended = try await agent.orch("wait", String(id))
                     #expect([0, 8].contains(ended.status), "round \(round): \(ended)")
                     let instances = try await agent.instances("quick")
-                    #expect(instances.count == 2 && instances.allSatisfy { $0.state == .healthy }, "round \(round): \(instances)")
+                    #expect(
+                        instances.count == 2 && instances.allSatisfy { $0.state == .healthy },
+                        "round \(round): \(instances)")
                     #expect(Set(instances.map(\.version)).count == 1, "round \(round)")
                     #expect(ended.status == 8 || instances[0].version == "\(round)", "round \(round)")
                     #expect(try await agent.address("quick") == address)
                 }
-                let running = Files.list("/proc").compactMap { pid_t($0) }.filter {
-                    ((try? Files.readText("/proc/\($0)/environ")) ?? "").contains("ORCH_INSTANCE_ID=quick-")
-                        && ((try? Files.readText("/proc/\($0)/environ")) ?? "").contains("ORCH_DATA_DIR=\(agent.data)")
+                // A shim for each, and none that was forgotten.
+                let shims = Files.list("/proc").compactMap { pid_t($0) }.filter {
+                    Files.canonical("/proc/\($0)/cwd")?.hasPrefix("\(agent.data)/instances/") ?? false
                 }
-                #expect(running.count == 2)
+                #expect(shims.count == 2)
             }
         }
     }
