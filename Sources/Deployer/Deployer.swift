@@ -262,12 +262,16 @@ package actor Deployer {
     private func machine(for name: ModuleName, _ change: ServiceMachine.Change) throws(OrchError) -> ServiceMachine {
         if let machine = machines[name] { return machine }
         guard case .deploy(let spec, _) = change else { throw unknown(name) }
+        try checkDependencies(of: spec)
+        return ServiceMachine(new: name)
+    }
+
+    private func checkDependencies(of spec: ModuleSpec) throws(OrchError) {
         for dependency in spec.dependsOn where machines[dependency] == nil {
             throw OrchError(
                 .invalidRequest,
-                "\(name) depends on \(dependency), which is not deployed: run 'orch deploy \(dependency)' first")
+                "\(spec.name) depends on \(dependency), which is not deployed: run 'orch deploy \(dependency)' first")
         }
-        return ServiceMachine(new: name)
     }
 
     private func unknown(_ name: ModuleName) -> OrchError {
@@ -384,15 +388,20 @@ package actor Deployer {
     /// - Parameter checkIndex: the revision that must be the newest; `nil` for any.
     /// - Throws: also what is against its address, its server or its certificates.
     package func deploy(_ spec: ModuleSpec, checkIndex: Int?) async throws -> DeploymentView {
-        _ = try placement.choose(for: spec, beside: instances())
-        let known = machines[spec.name]?.service.revisions.last { $0.spec.endpoint.port == 0 }?.endpointPort
-        let port = try await traffic.reserve(spec, known: known)
+        let port = try await reserve(spec)
         do {
             return try await send(.deploy(spec, port: port), of: spec.name, checkIndex: checkIndex)
         } catch {
             await traffic.release(spec.name)
             throw error
         }
+    }
+
+    /// Finds out whether there is a server and an address for it, and holds the address.
+    private func reserve(_ spec: ModuleSpec) async throws(OrchError) -> Int? {
+        _ = try placement.choose(for: spec, beside: instances())
+        let known = machines[spec.name]?.service.revisions.last { $0.spec.endpoint.port == 0 }?.endpointPort
+        return try await traffic.reserve(spec, known: known)
     }
 
     private func send(_ change: ServiceMachine.Change, of name: ModuleName, checkIndex: Int?) async throws
@@ -413,11 +422,16 @@ package actor Deployer {
     }
 
     /// What a deploy would do; changes nothing.
-    package func plan(_ spec: ModuleSpec) throws -> PlanView {
+    ///
+    /// - Throws: what a deploy would be refused for.
+    package func plan(_ spec: ModuleSpec) async throws -> PlanView {
         let machine = machines[spec.name]
+        if machine == nil { try checkDependencies(of: spec) }
+        _ = try await reserve(spec)
+        await traffic.release(spec.name)
         let changes = try Plan.compare(machine?.spec, with: spec)
         let running = machine?.instances.values.count { $0.isActive } ?? 0
-        let isNothing = changes.isEmpty && machine?.service.desired == .running
+        let isNothing = changes.isEmpty && machine?.isSettled == true
         return PlanView(
             module: spec.name, fromRevision: machine?.service.target, changes: changes,
             start: isNothing ? 0 : spec.replicas, stop: isNothing ? 0 : running,
@@ -431,7 +445,8 @@ package actor Deployer {
     package func compare(_ name: ModuleName, from: Int?, to: Int?) throws -> PlanView {
         guard let machine = machines[name] else { throw unknown(name) }
         let newer = to ?? machine.service.target
-        let older = from ?? machine.service.revisions.last { $0.number < newer }?.number ?? newer
+        let before = machine.service.revisions.last { $0.number < newer && $0.hasHeld }
+        let older = from ?? before?.number ?? newer
         guard let first = machine.revision(older), let second = machine.revision(newer) else {
             let kept = machine.service.revisions.map { String($0.number) }.joined(separator: ", ")
             throw OrchError(

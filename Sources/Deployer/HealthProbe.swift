@@ -85,8 +85,14 @@ struct HealthProbe: Sendable {
         }
     }
 
+    /// The most frequent errors of the client in plain words.
     private static func shortened(_ error: any Error) -> String {
         let text = "\(error)"
-        return text.count > 80 ? String(text.prefix(80)) : text
+        let known = [
+            ("Connection refused", "connection refused"), ("eadlineExceeded", "it takes too long"),
+            ("imeout", "it takes too long"), ("remoteConnectionClosed", "it closed the connection"),
+            ("Connection reset", "it reset the connection"),
+        ]
+        return known.first { text.contains($0.0) }?.1 ?? String(text.prefix(80))
     }
 }

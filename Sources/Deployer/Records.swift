@@ -7,6 +7,8 @@ package struct Revision: Codable, Sendable {
     package var deployedAt: Timestamp
     /// The port of the service's own address; `nil` when it has none.
     package var endpointPort: Int?
+    /// It has replaced whatever was before it, and can be gone back to.
+    package var hasHeld = false
 
     package init(number: Int, spec: ModuleSpec, deployedAt: Timestamp, endpointPort: Int?) {
         self.number = number
@@ -21,6 +23,7 @@ package struct Revision: Codable, Sendable {
         spec = try ModuleSpec(stored: container.decode(JSONValue.self, forKey: .spec))
         deployedAt = try container.decode(Timestamp.self, forKey: .deployedAt)
         endpointPort = try container.decodeIfPresent(Int.self, forKey: .endpointPort)
+        hasHeld = try container.decodeIfPresent(Bool.self, forKey: .hasHeld) ?? true
     }
 }
 

@@ -185,7 +185,7 @@ extension ServiceMachine {
 
     private mutating func waitForPromotion(_ spec: ModuleSpec, at now: Timestamp) {
         guard service.deployment?.state == .running else { return }
-        setDeployment(.paused)
+        setDeployment(.waiting)
         note(
             "deployment.waiting",
             "the canary serves \(spec.update.canary) % of the requests: 'orch promote \(service.name)' or 'orch abort \(service.name)'",
@@ -230,8 +230,14 @@ extension ServiceMachine {
             setDeployment(.paused)
             note("deployment.paused", "go on with 'orch resume \(service.name)'", at: now)
         case .resume:
-            guard rollout.isPaused else { throw OrchError(.conflict, "\(deployment.id) is not paused") }
+            guard rollout.isPaused else {
+                let way = deployment.state == .waiting ? ": it waits for 'orch promote \(service.name)'" : ""
+                throw OrchError(.conflict, "\(deployment.id) is not paused\(way)")
+            }
             rollout.isPaused = false
+            for record in wanted where record.state == .failed { revive(record.id, at: now) }
+            for record in wanted { update(record.id) { $0.isAtFault = false } }
+            service.deployment?.reason = ""
             setDeployment(.running)
             note("deployment.resumed", "", at: now)
         }
@@ -253,7 +259,7 @@ extension ServiceMachine {
         case .running:
             guard isSettled else {
                 // One that was given up comes back by nobody's doing.
-                if let broken = wanted.first(where: { $0.state == .failed && $0.intent == .run }) {
+                if !rollout.isPaused, let broken = wanted.first(where: { $0.state == .failed && $0.intent == .run }) {
                     fail(because: broken.id, broken.reason, at: now)
                 }
                 return
@@ -272,6 +278,11 @@ extension ServiceMachine {
         deployment.reason = reason
         deployment.finishedAt = now
         changes.deployments.append(deployment)
+        if state != .failed, service.desired == .running,
+            let index = service.revisions.firstIndex(where: { $0.number == service.target })
+        {
+            service.revisions[index].hasHeld = true
+        }
         note("deployment.\(state.rawValue)", reason, at: now)
         service.deployment = nil
         service.rollout = nil
@@ -283,7 +294,7 @@ extension ServiceMachine {
         service.deployment?.reason = reason
         service.rollout = nil
         hasServiceChanged = true
-        if turnBack() {
+        if turnBack(at: now) {
             note("deployment.rolling_back", reason, at: now)
         } else {
             finish(.failed, reason: reason, at: now)
@@ -292,13 +303,17 @@ extension ServiceMachine {
     }
 
     /// - Returns: `false` when there is nothing to go back to.
-    private mutating func turnBack() -> Bool {
+    private mutating func turnBack(at now: Timestamp) -> Bool {
         guard let deployment = service.deployment, let from = deployment.fromRevision, revision(from) != nil else {
             return false
         }
         setDeployment(.rollingBack)
         service.rollout = nil
         service.target = from
+        // What was stopped or had failed meanwhile is needed now.
+        for record in wanted where !record.isActive && record.state != .pending && record.state != .backoff {
+            revive(record.id, at: now)
+        }
         return true
     }
 
@@ -306,6 +321,8 @@ extension ServiceMachine {
     /// otherwise ends once it is known what the instance at fault did last.
     mutating func fail(because id: InstanceID, _ reason: String, at now: Timestamp) {
         guard service.deployment != nil, culprit == nil, instances[id]?.revision == service.target else { return }
+        // It stands still already, for this reason or for another that somebody has to look into.
+        if rollout.isPaused, spec?.update.onFailure == .pause { return }
         actions.append(.diagnose(id))
         culprit = id
         update(id) { record in
@@ -314,7 +331,7 @@ extension ServiceMachine {
         }
         service.deployment?.reason = reason
         hasServiceChanged = true
-        if service.deployment?.state != .rollingBack, spec?.update.onFailure == .rollback { _ = turnBack() }
+        if service.deployment?.state != .rollingBack, spec?.update.onFailure == .rollback { _ = turnBack(at: now) }
     }
 
     /// - Parameter id: the instance that made the deployment fail.
@@ -327,6 +344,14 @@ extension ServiceMachine {
         hasServiceChanged = true
         if service.deployment?.state == .rollingBack, instances[id]?.revision != service.target {
             note("deployment.rolling_back", reason, instance: id, at: now)
+            return
+        }
+        if spec?.update.onFailure == .pause, service.deployment?.fromRevision != nil,
+            service.deployment?.state != .rollingBack
+        {
+            rollout.isPaused = true
+            setDeployment(.paused)
+            note("deployment.paused", reason, instance: id, at: now)
             return
         }
         finish(.failed, reason: reason, at: now)

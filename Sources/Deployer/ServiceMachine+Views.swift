@@ -50,7 +50,7 @@ extension ServiceMachine {
         service.revisions.reversed().map {
             RevisionView(
                 number: $0.number, version: $0.spec.version, deployedAt: $0.deployedAt,
-                isTarget: $0.number == service.target)
+                isTarget: $0.number == service.target, hasHeld: $0.hasHeld)
         }
     }
 

@@ -145,20 +145,29 @@ package struct ServiceMachine: Sendable {
         if let running = service.deployment {
             // A stop or a removal is the way out of a change that hangs.
             guard change.isWayOut else {
+                let verb: String? =
+                    switch running.state {
+                    case .paused: "resume"
+                    case .waiting: "promote"
+                    default: nil
+                    }
                 let way =
-                    running.state == .paused
-                    ? "go on with 'orch \(rollout.isPaused ? "resume" : "promote") \(service.name)', or take it back with 'orch abort \(service.name)'"
-                    : "wait for it with 'orch wait \(running.id)'"
+                    verb.map {
+                        "go on with 'orch \($0) \(service.name)', or take it back with 'orch abort \(service.name)'"
+                    } ?? "wait for it with 'orch wait \(running.id)'"
                 throw OrchError(
                     .conflict,
                     "\(service.name) is being changed by \(running.id) (\(running.kind.rawValue)): \(way)")
             }
             culprit = nil
+            let from = running.fromRevision
             finish(.failed, reason: "superseded by a \(change.kind.rawValue)", at: now)
+            // A version that nobody has seen hold is not what a start shall bring back.
+            if let from, revision(from) != nil { service.target = from }
         }
         // What was stopped is nothing to go back to.
         isGone = false
-        let from = service.target == 0 || service.desired != .running ? nil : service.target
+        let from = service.target == 0 || service.desired != .running ? nil : goodRevision ?? service.target
         var isReplacing = false
         switch change {
         case .deploy(let spec, let port):
@@ -212,6 +221,10 @@ package struct ServiceMachine: Sendable {
         hasServiceChanged = true
         changes.deployments.append(deployment)
         note("deployment.started", "\(change.kind.rawValue) of \(service.name) \(spec?.version ?? "")", at: now)
+        if !missingDependencies.isEmpty, service.desired == .running {
+            let names = missingDependencies.map(\.rawValue).joined(separator: ", ")
+            note("deployment.held_up", "waits for \(names): 'orch why \(missingDependencies[0])'", at: now)
+        }
         reconcile(at: now)
         return service.deployment ?? changes.deployments.last ?? deployment
     }
@@ -230,9 +243,12 @@ package struct ServiceMachine: Sendable {
         let others = service.revisions.filter { $0.number != service.target }
         let known = others.map { "\($0.number) (version \($0.spec.version))" }.joined(separator: ", ")
         guard let version else {
-            guard let before = others.last(where: { $0.spec != spec && $0.number < service.target }) ?? others.last
-            else {
-                throw OrchError(.notFound, "\(service.name) has no earlier version to go back to")
+            // Where the newest one has not held, the one that serves is the one before.
+            let current = goodRevision.flatMap { revision($0)?.spec }
+            let isNewestBad = goodRevision != service.target
+            guard let before = others.last(where: { $0.hasHeld && (isNewestBad || $0.spec != current) }) else {
+                let hint = known.isEmpty ? "" : ": name one of \(known)"
+                throw OrchError(.notFound, "\(service.name) has no earlier version that has held\(hint)")
             }
             return before
         }
@@ -248,10 +264,19 @@ package struct ServiceMachine: Sendable {
         return found
     }
 
+    /// The revision that serves and has held: mostly the newest, but not where that one failed.
+    var goodRevision: Int? {
+        let serving = Set(instances.values.filter { $0.serves }.map(\.revision))
+        if revision(service.target)?.hasHeld == true { return service.target }
+        return service.revisions.last { $0.hasHeld && serving.contains($0.number) }?.number
+    }
+
     private mutating func addRevision(_ spec: ModuleSpec, port: Int?, at now: Timestamp) {
         let number = (service.revisions.last?.number ?? 0) + 1
         service.revisions.append(Revision(number: number, spec: spec, deployedAt: now, endpointPort: port))
-        let used = Set(instances.values.map(\.revision) + [service.target, number])
+        // One that has held stays, so that there always is something to go back to.
+        let lastGood = service.revisions.last { $0.hasHeld }.map { [$0.number] } ?? []
+        let used = Set(instances.values.map(\.revision) + [service.target, number] + lastGood)
         while service.revisions.count > Self.mostRevisions,
             let oldest = service.revisions.firstIndex(where: { !used.contains($0.number) })
         {

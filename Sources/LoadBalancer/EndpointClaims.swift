@@ -23,7 +23,7 @@ enum EndpointClaims {
                 }
                 let common = Set(RouteTable.hosts(of: other.spec)).intersection(RouteTable.hosts(of: entrance.spec))
                 guard let host = common.first, normal(other.spec.path) == normal(entrance.spec.path) else { continue }
-                let name = host.isEmpty ? "any host" : host
+                let name = host.isEmpty ? "any host" : host.hasPrefix(".") ? "*\(host)" : host
                 throw OrchError(
                     .conflict,
                     "\(service) and \(route.service) both claim \(name) with the path \(entrance.spec.path) at port \(entrance.port): change 'endpoint.hosts', 'endpoint.path' or 'endpoint.port' of one"

@@ -42,7 +42,9 @@ package actor LoadBalancer {
         var proxies: [NIOLoopBound<LoopProxy>] = []
         for loop in group.makeIterator() {
             proxies.append(
-                try await loop.submit { NIOLoopBound(LoopProxy(loop: loop, logger: logger, report: report), eventLoop: loop) }.get())
+                try await loop.submit {
+                    NIOLoopBound(LoopProxy(loop: loop, logger: logger, report: report), eventLoop: loop)
+                }.get())
         }
         self.proxies = proxies
     }

@@ -58,7 +58,7 @@ package enum Placement {
         }
 
         func reason(_ spec: ModuleSpec, of count: Int) -> String {
-            let facts = "\(server.freeMemory) free, \(server.cpus) cores, \(server.instances) instances"
+            let facts = "\(server.freeMemory) were free, \(server.cpus) cores, \(server.instances) up"
             if count == 1 { return "the only server: \(facts)" }
             if near > 0 {
                 return "shares it with \(spec.placement.near.map(\.rawValue).joined(separator: ", ")): \(facts)"

@@ -36,8 +36,7 @@ final class TLSCertificates: Sendable {
 
     init(report: @escaping @Sendable (TrafficNotice) -> Void) { self.report = report }
 
-    /// - Throws: `notFound` for a file that cannot be read, `invalidRequest` for one that is no certificate or key, or
-    ///   whose time is over.
+    /// - Throws: `invalidRequest` for a file that cannot be read, is no certificate or key, or whose time is over.
     static func check(_ entrance: ServiceRoute.Entrance, of service: ModuleName) throws(OrchError) {
         _ = try load(Source(entrance, of: service))
     }
@@ -115,7 +114,7 @@ final class TLSCertificates: Sendable {
         do throws(SystemError) {
             for path in [source.certificate, source.key] { _ = try Files.read(path) }
         } catch {
-            throw OrchError(.notFound, "\(error): correct 'endpoint.tls'", cause: error)
+            throw OrchError(.invalidRequest, "\(error): correct 'endpoint.tls'", cause: error)
         }
         do {
             chain = try NIOSSLCertificate.fromPEMFile(source.certificate)

@@ -96,14 +96,19 @@ package struct DeploymentView: Codable, Sendable {
     package enum Kind: String, Codable, Sendable { case deploy, rollback, start, stop, restart, scale, remove }
     package enum State: String, Codable, Sendable {
         case running
-        /// Stands still until somebody says how to go on.
+        /// Stands still because somebody said so, or because it failed and shall not go back by itself.
         case paused
+        /// A canary that waits to be promoted or aborted.
+        case waiting
         case rollingBack = "rolling_back"
         case succeeded
         case rolledBack = "rolled_back"
         case failed
 
         package var isFinal: Bool { [.succeeded, .rolledBack, .failed].contains(self) }
+
+        /// Whether it goes on only when somebody says how.
+        package var standsStill: Bool { self == .paused || self == .waiting }
     }
     package var id: DeploymentID
     package var module: ModuleName
@@ -355,18 +360,22 @@ package struct RevisionView: Codable, Sendable {
     package var deployedAt: Timestamp
     /// Whether it is the one that shall run.
     package var isTarget: Bool
+    /// Whether it has replaced what was before it.
+    package var hasHeld: Bool
 
-    package init(number: Int, version: String, deployedAt: Timestamp, isTarget: Bool) {
+    package init(number: Int, version: String, deployedAt: Timestamp, isTarget: Bool, hasHeld: Bool) {
         self.number = number
         self.version = version
         self.deployedAt = deployedAt
         self.isTarget = isTarget
+        self.hasHeld = hasHeld
     }
 
     package enum CodingKeys: String, CodingKey {
         case number, version
         case deployedAt = "deployed_at"
         case isTarget = "is_target"
+        case hasHeld = "has_held"
     }
 }
 

@@ -107,6 +107,17 @@ package enum ModuleFile {
             let names = spec.ports.map(\.name).joined(separator: ", ")
             throw OrchError(.invalidRequest, "'endpoint.target' names no port: known are \(names)")
         }
+        let address = endpoint.address.split(separator: ".", omittingEmptySubsequences: false)
+        guard address.count == 4, address.allSatisfy({ UInt8($0) != nil }) else {
+            throw OrchError(
+                .invalidRequest,
+                "'endpoint.address' must be an IPv4 address, as in 127.0.0.1, not \(endpoint.address.quotedOneLine)")
+        }
+        if spec.update.order == .startFirst, let fixed = spec.ports.first(where: { $0.port != 0 }) {
+            throw OrchError(
+                .invalidRequest,
+                "'update.order' is start-first, but port \(fixed.port) is fixed: two versions cannot both have it")
+        }
         if endpoint.port != 0, spec.ports.contains(where: { $0.port == endpoint.port }) {
             throw OrchError(
                 .invalidRequest,

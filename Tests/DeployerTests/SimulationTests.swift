@@ -75,7 +75,7 @@ struct SimulationTests {
         let text =
             "name: shop\ncommand: x\nports: [{name: http, port: \(isFixed ? 8080 : 0)}]\n\(check)"
             + "restart: {initial_delay: 10ms, max_delay: 1s}\n"
-            + "update: {strategy: \(strategy.rawValue), max_surge: \(world.pick(["1", "25%", "100%"])), max_unavailable: \(world.pick(["1", "50%"])), canary: \(world.pick(1...60)), monitor: 2s}\n"
+            + "update: {strategy: \(strategy.rawValue), max_surge: \(world.pick(["1", "25%", "100%"])), max_unavailable: \(world.pick(["1", "50%"])), canary: \(world.pick(1...60)), monitor: 2s, on_failure: \(world.chance(4) ? "pause" : "rollback")}\n"
         return { version in
             try ModuleFile.parse(
                 text + "replicas: \(counts[version])\nversion: \"\(version)\"\n", path: "m", baseDirectory: "/")

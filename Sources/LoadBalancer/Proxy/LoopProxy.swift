@@ -141,7 +141,9 @@ final class LoopProxy {
 
     private func tellRefusals() {
         for (address, refused) in refusals
-        where refused.count > 0 && (refused.toldAt.uptimeNanoseconds == 0 || now - refused.toldAt > Self.refusalInterval) {
+        where refused.count > 0
+            && (refused.toldAt.uptimeNanoseconds == 0 || now - refused.toldAt > Self.refusalInterval)
+        {
             report(
                 TrafficNotice(
                     kind: "endpoint.refused", service: tables[address]?.entries.first?.service,

@@ -46,7 +46,7 @@ extension Routes {
             group.addTask {
                 for await _ in agent.events.news() {
                     let current = try await deployment(id)
-                    if current.state.isFinal { return current }
+                    if current.state.isFinal || current.state.standsStill { return current }
                 }
                 return nil
             }

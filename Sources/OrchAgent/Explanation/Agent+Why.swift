@@ -19,8 +19,16 @@ extension Agent {
     /// - Throws: `notFound` for an unknown service.
     func why(_ name: ModuleName) async throws -> WhyAnswer {
         let instances = await deployer.instances().filter { $0.module == name }
-        let ranked = instances.sorted { Self.rank($0.state) > Self.rank($1.state) }
-        let worst = ranked.filter { Self.rank($0.state) > 0 }.prefix(Self.mostInstances)
+        let service = await deployer.services.first { $0.name == name }
+        // While a version is being brought in, its instances are what one asks about.
+        let isRolling = service?.deployment != nil && Set(instances.map(\.revision)).count > 1
+        func rank(_ instance: InstanceView) -> Int {
+            let isFailing = instance.state == .running && deployer.checks(of: instance.id)?.lastFailure != nil
+            let isNew = isRolling && instance.revision == service?.revision
+            return max(Self.rank(instance.state), isFailing ? 4 : 0, isNew ? 1 : 0)
+        }
+        let ranked = instances.sorted { rank($0) > rank($1) }
+        let worst = ranked.filter { rank($0) > 0 }.prefix(Self.mostInstances)
         return try await answer(name, worst.isEmpty ? Array(ranked.prefix(1)) : Array(worst))
     }
 

@@ -31,21 +31,24 @@ enum DeploymentWait {
     static func follow(
         _ deployment: DeploymentView, _ client: AgentClient, _ console: Console, timeout: TimeSpan
     ) async throws -> DeploymentView {
-        if deployment.state.isFinal || deployment.state == .paused { return deployment }
+        if deployment.state.isFinal || deployment.state.standsStill { return deployment }
         let detach = detachOnInterrupt(deployment, console)
         defer { detach.cancel() }
         let progress = ProgressDisplay(console, title: "\(deployment.kind.rawValue) of \(deployment.module)")
         return try await withThrowingTaskGroup(of: DeploymentView.self) { group in
             group.addTask {
                 var after: Int64?
+                var isAway = false
                 while true {
                     do throws(OrchError) {
                         let view = try await followOnce(deployment, client, progress, after: &after)
                         // What stood still before may be going on by now.
-                        if view.state.isFinal || view.state == .paused { return view }
+                        if view.state.isFinal || view.state.standsStill { return view }
                     } catch {
                         // The agent may be restarting: the deployment goes on by itself, and so do we.
                         guard error.code == .unavailable else { throw error }
+                        if !isAway { console.note("the agent is away; waiting for it") }
+                        isAway = true
                         try await Task.sleep(for: .milliseconds(100))
                     }
                 }
@@ -116,12 +119,19 @@ enum DeploymentWait {
                 "\(subject) \(console.styled("done", .green, on: .error))\(deployment.reason.isEmpty ? "" : ": \(deployment.reason)")"
             )
             return 0
-        case .paused:
+        case .waiting:
             let name = deployment.module
             console.note(
-                "\(subject) stands still: 'orch promote \(name)' or 'orch resume \(name)' goes on, 'orch abort \(name)' takes it back"
+                "\(subject) waits: 'orch promote \(name)' lets it replace the version before, 'orch abort \(name)' takes it back"
             )
             return 0
+        case .paused:
+            let name = deployment.module
+            let reason = deployment.reason.isEmpty ? "" : ": \(deployment.reason)"
+            console.error(
+                "\(subject) stands still\(reason); 'orch resume \(name)' goes on, 'orch abort \(name)' takes it back")
+            for line in deployment.lastLines { StandardStream.error.write("  | \(line)\n") }
+            return OrchError.Code.failed.exitStatus
         case .rolledBack: console.error("\(subject) failed, rolled back, the old version serves: \(deployment.reason)")
         case .failed: console.error("\(subject) failed: \(deployment.reason)")
         case .running, .rollingBack: console.error("\(subject) is not done")

@@ -21,6 +21,7 @@ extension CommandSpec {
         let revisions: [Column<RevisionView>] = [
             Column("REVISION") { "\($0.number)\($0.isTarget ? " *" : "")" },
             Column("VERSION") { $0.version },
+            Column("HELD") { $0.hasHeld ? "yes" : "no" },
             Column("DEPLOYED") { $0.deployedAt.rfc3339(decimals: 0) },
         ]
         try console.list(history.revisions, revisions, name: { String($0.number) }, empty: "no revisions")
@@ -44,7 +45,7 @@ extension DeploymentView.State {
         switch self {
         case .succeeded: .green
         case .failed, .rolledBack, .rollingBack: .red
-        case .paused: .yellow
+        case .paused, .waiting: .yellow
         case .running: .cyan
         }
     }

@@ -18,12 +18,12 @@ extension CommandSpec {
         }
         let console = invocation.console
         try console.show(plan, name: plan.module.rawValue) {
-            if plan.changes.isEmpty { return ["\(plan.module): nothing to change"] }
+            if plan.changes.isEmpty, plan.start == 0 { return ["\(plan.module): nothing to change"] }
             let changes = console.lines(of: plan.changes)
             let from = plan.fromRevision.map { "changes revision \($0)" } ?? "is new"
             return ["\(plan.module) \(from)"] + changes + ["\(plan.start) to start, \(plan.stop) to stop"] + plan.steps
                 + ["to do just this: orch deploy \(invocation.operands[0]) --check-index \(plan.index)"]
         }
-        return plan.changes.isEmpty ? 0 : 1
+        return plan.changes.isEmpty && plan.start == 0 ? 0 : 1
     }
 }

@@ -54,7 +54,14 @@ private enum WhyScreen {
                 "last change: \(deployment.kind.rawValue) \(deployment.id) \(deployment.state.rawValue.replacing("_", with: " "))\(reason)"
             )
         }
-        if answer.instances.isEmpty { lines.append("it has no instances: 'orch start \(service.name)' makes some") }
+        if answer.instances.isEmpty {
+            let way = service.replicas == 0 ? "scale \(service.name) 1" : "start \(service.name)"
+            lines.append("it has no instances: 'orch \(way)' makes some")
+        }
+        if let deployment = answer.deployment, deployment.state.standsStill {
+            let verb = deployment.state == .waiting ? "promote" : "resume"
+            lines.append("next     'orch \(verb) \(service.name)' goes on, 'orch abort \(service.name)' takes it back")
+        }
         return lines
     }
 

@@ -125,7 +125,7 @@ extension Integration {
                 #expect(try await agent.deploy(module("1")).status == 0)
                 let id = try await agent.deploy(module("2"), "--detach", "-o", "name").output.split(separator: "\n")[0]
                 #expect(try await agent.orch("pause", "shop").status == 0)
-                #expect(try await agent.orch("wait", String(id)).errors.contains("stands still"))
+                #expect(try await agent.orch("wait", String(id)).errors.contains("orch resume shop"))
                 #expect(try await agent.instances("shop").count { $0.version == "1" && $0.state == .healthy } == 2)
                 #expect(try await agent.orch("pause", "shop").status == 6)
                 #expect(try await agent.orch("resume", "shop").status == 0)

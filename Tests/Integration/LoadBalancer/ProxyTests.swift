@@ -178,7 +178,7 @@ extension Integration {
                 #expect(port.errors.contains("\(taken) is taken by "), "\(port)")
                 let missing = try await agent.deploy(
                     BackendService.module(agent, endpoint: "tls: {certificate: none.crt, key: none.key}"))
-                #expect(missing.status == 3, "\(missing)")
+                #expect(missing.status == 2, "\(missing)")
                 #expect(missing.errors.contains("none.crt"))
                 let (old, oldKey) = try await agent.certificate("old", days: -1)
                 let expired = try await agent.deploy(
