@@ -383,6 +383,21 @@ package actor Deployer {
         try await send(change, of: name, checkIndex: nil)
     }
 
+    /// Goes back to a version, or to the number of a revision; `nil` for the one before that has held.
+    ///
+    /// - Throws: `notFound` when there is none, `conflict` as ``request(_:of:)``, and when its address is somebody else's now.
+    package func rollback(_ name: ModuleName, to version: String?) async throws -> DeploymentView {
+        guard let machine = machines[name] else { throw unknown(name) }
+        let earlier = try machine.earlierRevision(version)
+        _ = try await traffic.reserve(earlier.spec, known: earlier.endpointPort)
+        do {
+            return try await send(.rollback(earlier.number), of: name, checkIndex: nil)
+        } catch {
+            await traffic.release(name)
+            throw error
+        }
+    }
+
     /// Deploys a version.
     ///
     /// - Parameter checkIndex: the revision that must be the newest; `nil` for any.

@@ -23,7 +23,7 @@ extension ServiceMachine {
     var mustProve: Bool { service.deployment?.fromRevision != nil && service.deployment?.state != .rollingBack }
 
     /// One instance has held for the monitor window; the others are of the same making.
-    private var isVersionProven: Bool { !mustProve || wanted.contains { $0.hasHeld } }
+    private var isVersionProven: Bool { !mustProve || replicas == 0 || wanted.contains { $0.hasHeld } }
 
     /// As many as wanted are good, and nothing else is there.
     var isSettled: Bool {
@@ -34,6 +34,7 @@ extension ServiceMachine {
     /// New instances get a part of the requests until somebody decides.
     var isCanary: Bool {
         spec?.update.strategy == .canary && spec?.startsFirst == true && mustProve && !rollout.isPromoted
+            && replicas > 0
     }
 
     /// How many new instances a canary has.
@@ -116,7 +117,9 @@ extension ServiceMachine {
         case .canary where isCanary:
             let count = canaryCount(spec)
             for ordinal in missingOrdinals.prefix(max(0, count - wanted.count)) { addInstance(ordinal, at: now) }
-            if wanted.count(where: { $0.serves && $0.hasHeld }) >= count { waitForPromotion(spec, at: now) }
+            if wanted.count(where: { $0.serves && $0.hasHeld }) >= min(count, replicas) {
+                waitForPromotion(spec, at: now)
+            }
         case .rolling, .canary, .blueGreen:
             if spec.startsFirst { rollStartingFirst(spec, at: now) } else { rollStoppingFirst(spec, at: now) }
         }

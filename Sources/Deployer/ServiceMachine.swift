@@ -9,8 +9,8 @@ package struct ServiceMachine: Sendable {
     package enum Change: Sendable {
         /// - Parameter port: of the service's own address; `nil` for none.
         case deploy(ModuleSpec, port: Int?)
-        /// To the number of a revision, or to a version; `nil` for the one before.
-        case rollback(String?)
+        /// To the number of a revision that is kept.
+        case rollback(Int)
         case start, stop, restart, remove
         case scale(Int)
     }
@@ -175,8 +175,8 @@ package struct ServiceMachine: Sendable {
             addRevision(spec, port: port, at: now)
             service.desired = .running
             isReplacing = true
-        case .rollback(let version):
-            let earlier = try earlierRevision(version)
+        case .rollback(let number):
+            let earlier = try earlierRevision(number)
             addRevision(earlier.spec, port: earlier.endpointPort, at: now)
             service.desired = .running
             isReplacing = true
@@ -238,8 +238,15 @@ package struct ServiceMachine: Sendable {
         return deployment
     }
 
-    /// The revision that a rollback means.
-    private func earlierRevision(_ version: String?) throws(OrchError) -> Revision {
+    private func earlierRevision(_ number: Int) throws(OrchError) -> Revision {
+        guard let revision = revision(number) else {
+            throw OrchError(.notFound, "\(service.name) has no revision \(number) any more")
+        }
+        return revision
+    }
+
+    /// The revision that a rollback means: a version, the number of a revision, or `nil` for the one before.
+    func earlierRevision(_ version: String?) throws(OrchError) -> Revision {
         let others = service.revisions.filter { $0.number != service.target }
         let known = others.map { "\($0.number) (version \($0.spec.version))" }.joined(separator: ", ")
         guard let version else {

@@ -28,6 +28,9 @@ package actor LoadBalancer {
     private var backends: [InstanceID: Backend] = [:]
     private var listeners: [ListenerAddress: Listener] = [:]
     private var problems: [ListenerAddress: String] = [:]
+    private var isOpening = false
+    private var opensAgain = false
+    private var waitingForListeners: [CheckedContinuation<Void, Never>] = []
 
     /// - Parameters:
     ///   - logger: gets the access log too.
@@ -128,15 +131,18 @@ package actor LoadBalancer {
         let members = route?.members ?? []
         let stays = Set(members.map(\.id))
         for gone in before?.members ?? [] where !stays.contains(gone.id) { backends[gone.id]?.takeOut() }
-        var current: [Backend] = []
+        var current: [(backend: Backend, share: Double?)] = []
         for member in members {
-            if let known = backends[member.id], known.member == member {
+            if let known = backends[member.id], known.stands(for: member) {
                 known.comeBack()
-                current.append(known)
+                current.append((known, member.share))
             } else if let backend = try? Backend(member, of: name) {
-                if let old = backends[member.id] { retire(old) }
+                if let old = backends[member.id] {
+                    old.takeOut()
+                    retire(old)
+                }
                 backends[member.id] = backend
-                current.append(backend)
+                current.append((backend, member.share))
             }
         }
         for proxy in proxies {
@@ -156,7 +162,7 @@ package actor LoadBalancer {
     /// Returns when the instance has nothing in flight any more. What is not done within `limit` is cut off.
     package func drain(_ id: InstanceID, within limit: TimeSpan) async {
         guard let backend = backends[id] else { return }
-        backend.takeOut()
+        backend.beginDrain()
         async let _: Void = cutOff(backend, after: limit)
         await backend.waitUntilIdle()
         if backends[id] === backend { backends[id] = nil }
@@ -164,7 +170,8 @@ package actor LoadBalancer {
     }
 
     private func cutOff(_ backend: Backend, after limit: TimeSpan) async {
-        guard (try? await Task.sleep(for: limit.duration)) != nil else { return }
+        // Cancelled when all is done, and when the agent ends, which must not wait for clients.
+        try? await Task.sleep(for: limit.duration)
         for proxy in proxies { proxy.eventLoop.execute { proxy.value.closeAll(backend) } }
     }
 
@@ -184,7 +191,25 @@ package actor LoadBalancer {
         return wanted
     }
 
+    /// Opens and closes what has to be, one pass at a time: whoever comes meanwhile has the pass done again, and waits.
     private func openListeners() async {
+        if isOpening {
+            opensAgain = true
+            await withCheckedContinuation { waitingForListeners.append($0) }
+            return
+        }
+        isOpening = true
+        repeat {
+            opensAgain = false
+            await openListenersOnce()
+        } while opensAgain
+        isOpening = false
+        let ready = waitingForListeners
+        waitingForListeners = []
+        for waiter in ready { waiter.resume() }
+    }
+
+    private func openListenersOnce() async {
         let wanted = wanted
         for (address, listener) in listeners where wanted[address] == nil {
             listeners[address] = nil

@@ -70,8 +70,7 @@ struct SimulatedWorld {
             let target = machine.service.target
             switch change {
             case .deploy: if let behaviour { behaviours[target] = behaviours[target] ?? behaviour }
-            case .rollback(let version):
-                behaviours[target] = version.flatMap(Int.init).flatMap { behaviours[$0] } ?? .good
+            case .rollback(let number): behaviours[target] = behaviours[number] ?? .good
             case .restart: behaviours[target] = behaviours[target - 1] ?? .good
             default: break
             }

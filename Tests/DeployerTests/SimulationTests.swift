@@ -30,7 +30,7 @@ struct SimulationTests {
             switch world.pick(0...9) {
             case 0: world.apply(.scale(world.pick(1...5)))
             case 1: world.apply(.restart)
-            case 2: world.apply(.rollback(nil))
+            case 2: if let earlier = try? world.machine.earlierRevision(nil) { world.apply(.rollback(earlier.number)) }
             case 3:
                 world.apply(.stop)
                 run(&world, steps: world.pick(0...60))

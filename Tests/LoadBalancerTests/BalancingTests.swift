@@ -20,12 +20,14 @@ struct BalancingTests {
         service = LoopService(module.name, spec, proxy)
     }
 
-    private func backend(_ number: Int, revision: Int = 1, share: Double? = nil) throws -> Backend {
+    private func backend(_ number: Int, revision: Int = 1) throws -> Backend {
         try Backend(
             ServiceRoute.Member(
-                id: InstanceID(unchecked: "shop-\(number)"), port: 20_000 + number, revision: revision, share: share),
+                id: InstanceID(unchecked: "shop-\(number)"), port: 20_000 + number, revision: revision),
             of: service.name)
     }
+
+    private func update(_ backends: [Backend]) { service.update(spec, backends.map { ($0, nil) }) }
 
     /// How often each of the members is chosen in a thousand requests that take no time.
     private func choices(_ count: Int = 1000, not failed: LoopMember? = nil) -> [String: Int] {
@@ -39,20 +41,20 @@ struct BalancingTests {
     }
 
     @Test func `equal ones get about the same`() throws {
-        service.update(spec, try (1...4).map { try backend($0) })
+        update(try (1...4).map { try backend($0) })
         for count in choices().values { #expect((150...350).contains(count)) }
     }
 
     @Test func `of two the one with less in flight is chosen`() throws {
         let (busy, free) = (try backend(1), try backend(2))
-        service.update(spec, [busy, free])
+        update([busy, free])
         for _ in 0..<10 { #expect(busy.enter()) }
         #expect(choices() == ["shop-2": 1000])
     }
 
     @Test func `one that failed five times in a row is passed over, but never most of them`() throws {
         let all = try (1...4).map { try backend($0) }
-        service.update(spec, all)
+        update(all)
         for _ in 0..<4 { #expect(!all[0].failed()) }
         #expect(all[0].failed())
         proxy.now = .now()
@@ -80,19 +82,20 @@ struct BalancingTests {
     }
 
     @Test func `a canary gets its share of the requests, whatever its number`() throws {
-        service.update(spec, try [backend(1), backend(2), backend(3), backend(4, revision: 2, share: 0.2)])
+        let old = try (1...3).map { (backend: try backend($0), share: Double?.none) }
+        service.update(spec, old + [(try backend(4, revision: 2), 0.2)])
         #expect((120...280).contains(choices()["shop-4", default: 0]))
     }
 
     @Test func `the one that has just failed is avoided while there is another`() throws {
-        service.update(spec, try [backend(1), backend(2)])
+        update(try [backend(1), backend(2)])
         let failed = try #require(service.members.first)
         #expect(choices(not: failed) == ["shop-2": 1000])
     }
 
     @Test func `whoever is taken out gives no more places, and is idle when the last has left`() async throws {
         let one = try backend(1)
-        service.update(spec, [one])
+        update([one])
         let member = try #require(service.choose())
         one.takeOut()
         #expect(service.choose() == nil)
@@ -107,7 +110,7 @@ struct BalancingTests {
         let clients = (0..<3).map { _ in WaitingClient() }
         for (index, client) in clients.enumerated() { #expect(service.wait(client) { resumed.append(index) }) }
         service.stopWaiting(clients[1])
-        service.update(spec, try [backend(1)])
+        update(try [backend(1)])
         #expect(resumed == [0, 2])
     }
 }

@@ -87,11 +87,12 @@ struct RequestHead {
         }
         self.isUpgrade = isUpgrade
         let word = HTTPSyntax.slice(bytes, method)
-        isHead = HTTPSyntax.equals(word, "head")
+        // Methods are case-sensitive (RFC 9110, 9.1): 'head' is another one than 'HEAD', and may have a body in its answer.
+        isHead = word.elementsEqual("HEAD".utf8)
         isRepeatable =
             !hasBody && !isUpgrade
-            && (HTTPSyntax.equals(word, "get") || isHead || HTTPSyntax.equals(word, "options")
-                || HTTPSyntax.equals(word, "put") || HTTPSyntax.equals(word, "delete"))
+            && (word.elementsEqual("GET".utf8) || isHead || word.elementsEqual("OPTIONS".utf8)
+                || word.elementsEqual("PUT".utf8) || word.elementsEqual("DELETE".utf8))
         try facts.dropNominated(bytes, from: line.end)
         if facts.dropped.count > 1 { facts.dropped.sort { $0.lowerBound < $1.lowerBound } }
         dropped = facts.dropped

@@ -10,6 +10,8 @@ final class Backend: Sendable {
     private static let firstEjection = TimeAmount.seconds(1)
 
     let service: ModuleName
+    /// Somebody waits until it is idle, to end it then: it never takes requests again.
+    private let isDraining = Atomic<Bool>(false)
     let member: ServiceRoute.Member
     let address: SocketAddress
     private let joined = NIODeadline.now()
@@ -64,6 +66,17 @@ final class Backend: Sendable {
 
     /// From now on nobody gets a place.
     func takeOut() { isOut.store(true, ordering: .sequentiallyConsistent) }
+
+    func beginDrain() {
+        isDraining.store(true, ordering: .sequentiallyConsistent)
+        takeOut()
+    }
+
+    /// Whether this is the same program as the member, and may still be used.
+    func stands(for other: ServiceRoute.Member) -> Bool {
+        !isDraining.load(ordering: .sequentiallyConsistent) && member.id == other.id && member.port == other.port
+            && member.revision == other.revision
+    }
 
     /// It takes requests again, after it was seen to be ill.
     func comeBack() { isOut.store(false, ordering: .sequentiallyConsistent) }

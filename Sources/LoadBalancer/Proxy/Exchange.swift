@@ -17,7 +17,12 @@ struct Exchange {
     /// Where it was tried last, in vain.
     var failed: LoopMember?
     var connection: InstanceConnection?
+    /// Connects in a row that failed.
     var tries = 0
+    /// How often an instance has got the request.
+    var sent = 0
+    /// When nobody was there for the first time.
+    var heldSince: NIODeadline?
     var holdTimer: Scheduled<Void>?
     var status = 0
     var bytesIn: Int64 = 0

@@ -39,6 +39,8 @@ extension HTTPClientConnection {
             writeRewritten(head, source, lines, body)
         }
         if head.status == 101 { beginTunnel() }
+        // It began before its instance was told to leave, and lasts.
+        if current.member?.backend.isTakenOut == true { endSoon() }
     }
 
     private func writeRewritten(_ head: ResponseHead, _ source: ByteBuffer, _ lines: StaticString, _ body: ByteBuffer?)
@@ -87,7 +89,8 @@ extension HTTPClientConnection {
     func answerOurselves(_ answer: ProxyAnswer) {
         guard var current = exchange else { return }
         let isWhole = current.scanner.isDone
-        current.closesAfter = current.closesAfter || !isWhole
+        // A client of HTTP/1.0 would wait for the end of a connection that stays open.
+        current.closesAfter = current.closesAfter || !isWhole || current.head.isHTTP10
         write(answer.bytes(requestID: current.name, closes: current.closesAfter, withoutBody: current.head.isHead))
         finishExchange(status: answer.status, failed: answer.status == 502 || answer.status == 504)
         if current.closesAfter {

@@ -32,6 +32,7 @@ extension HTTPClientConnection {
         guard let service = exchange?.service else { return }
         state = .exchanging
         exchange?.connection = connection
+        exchange?.sent += 1
         exchange?.holdTimer?.cancel()
         exchange?.holdTimer = nil
         deadline = proxy.now + service.timeout
@@ -69,9 +70,13 @@ extension HTTPClientConnection {
     private func hold() {
         guard let exchange, let service = exchange.service else { return }
         state = .waiting
+        let since = exchange.heldSince ?? .now()
+        self.exchange?.heldSince = since
         if exchange.holdTimer == nil {
             let number = exchange.number
-            self.exchange?.holdTimer = proxy.loop.assumeIsolated().scheduleTask(in: service.hold) {
+            // However often it is tried in between, the whole wait has one end.
+            let left = TimeAmount.nanoseconds(max(0, (since + service.hold - .now()).nanoseconds))
+            self.exchange?.holdTimer = proxy.loop.assumeIsolated().scheduleTask(in: left) {
                 if case .waiting = self.state, self.exchange?.number == number { self.giveUp() }
             }
         }
@@ -105,7 +110,10 @@ extension HTTPClientConnection {
 
     func instanceFailed(_ failure: InstanceFailure) {
         guard let current = exchange, let member = current.member else { return close() }
-        if case .tunnel = state { return close() }
+        if case .tunnel = state {
+            finishExchange(status: current.status, failed: false)
+            return closeAfterFlush()
+        }
         let wasReused = current.connection?.isReused ?? false
         if let connection = current.connection {
             connection.detach()
@@ -123,7 +131,8 @@ extension HTTPClientConnection {
         let mayRepeat =
             switch failure {
             case .unreachable: true
-            case .closed: current.head.isRepeatable
+            // A request that ends every instance it comes to must come to an end itself.
+            case .closed: current.head.isRepeatable && current.sent < Self.mostTries
             case .brokeProtocol, .tooSlow: false
             }
         guard mayRepeat else { return failed(failure, member) }

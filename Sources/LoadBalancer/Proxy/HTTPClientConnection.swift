@@ -60,6 +60,7 @@ final class HTTPClientConnection: ChannelDuplexHandler, SweptConnection {
     }
 
     var asksForHead: Bool { exchange?.head.isHead ?? false }
+    var isHTTP10: Bool { exchange?.head.isHTTP10 ?? false }
     var asksForUpgrade: Bool { exchange?.head.isUpgrade ?? false }
 
     // MARK: Channel
@@ -125,9 +126,15 @@ final class HTTPClientConnection: ChannelDuplexHandler, SweptConnection {
         case .waiting, .exchanging:
             guard let exchange, exchange.scanner.isDone, !exchange.isEventStream else { return close() }
             self.exchange?.closesAfter = true
-        case .reading, .lingering, .tunnel: close()
+        case .reading: closeAfterFlush()
+        case .lingering: if isOutputDone { close() }
+        case .tunnel: close()
         case .closed: break
         }
+    }
+
+    private var isOutputDone: Bool {
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 == 0
     }
 
     /// Whether nothing more should be read for now.
@@ -163,7 +170,8 @@ final class HTTPClientConnection: ChannelDuplexHandler, SweptConnection {
             }
         case .closed: break
         case .waiting: break
-        case .reading, .exchanging, .tunnel, .lingering: close()
+        case .reading: isOutputDone ? close() : closeAfterFlush()
+        case .exchanging, .tunnel, .lingering: close()
         }
     }
 
@@ -189,11 +197,11 @@ final class HTTPClientConnection: ChannelDuplexHandler, SweptConnection {
         let isQuiet = unread.readableBytes == 0 && (exchange?.scanner.isDone ?? true)
         state = .lingering
         unread = ByteBuffer()
-        deadline = proxy.now + Self.lingerTime
+        deadline = proxy.now + Self.stallTime
         needsFlush = false
         context.flush()
         // Mostly the kernel has taken everything by now.
-        if (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) == 0 { return endOutput(isQuiet) }
+        if isOutputDone { return endOutput(isQuiet) }
         let written = context.eventLoop.makePromise(of: Void.self)
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
         written.futureResult.assumeIsolated().whenComplete { _ in self.endOutput(isQuiet) }
@@ -203,6 +211,7 @@ final class HTTPClientConnection: ChannelDuplexHandler, SweptConnection {
         if isQuiet || isInputClosed {
             close()
         } else {
+            deadline = proxy.now + Self.lingerTime
             context?.close(mode: .output, promise: nil)
             resumeReading()
         }

@@ -167,6 +167,9 @@ final class InstanceConnection: ChannelDuplexHandler {
             client.answerBegan(head, source, body: nil)
             return true
         }
+        if head.framing == .chunked, client.isHTTP10 {
+            throw HTTPViolation.bad("it sends chunks to a client of HTTP/1.0")
+        }
         scanner = BodyScanner(head.framing)
         phase = .body(keepsAlive: head.keepsAlive)
         let count = try unread.withUnsafeReadableBytes { try scanner.scan($0) }

@@ -11,6 +11,8 @@ final class LoopMember {
 
     let backend: Backend
     var traffic = Traffic()
+    /// What opens now has come too late.
+    var isCutOff = false
     private unowned let proxy: LoopProxy
     private var idle: [InstanceConnection] = []
     private var open: [ObjectIdentifier: InstanceConnection] = [:]
@@ -74,14 +76,21 @@ final class LoopMember {
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
     }
 
-    func opened(_ connection: InstanceConnection) { open[ObjectIdentifier(connection)] = connection }
+    func opened(_ connection: InstanceConnection) {
+        open[ObjectIdentifier(connection)] = connection
+        if isCutOff { connection.close() }
+    }
 
     func closed(_ connection: InstanceConnection) {
         open[ObjectIdentifier(connection)] = nil
         idle.removeAll { $0 === connection }
     }
 
-    func opened(_ tunnel: Tunnel) { tunnels[ObjectIdentifier(tunnel)] = tunnel }
+    func opened(_ tunnel: Tunnel) {
+        tunnels[ObjectIdentifier(tunnel)] = tunnel
+        if isCutOff { tunnel.close() }
+    }
+
     func closed(_ tunnel: Tunnel) { tunnels[ObjectIdentifier(tunnel)] = nil }
 
     // MARK: Leaving
@@ -95,6 +104,7 @@ final class LoopMember {
 
     /// Ends everything.
     func closeAll() {
+        isCutOff = true
         for connection in Array(open.values) { connection.close() }
         for tunnel in Array(tunnels.values) { tunnel.close() }
     }

@@ -38,7 +38,7 @@ final class LoopProxy {
 
     // MARK: Routes
 
-    func set(_ service: ModuleName, _ spec: EndpointSpec, _ backends: [Backend]) {
+    func set(_ service: ModuleName, _ spec: EndpointSpec, _ backends: [(backend: Backend, share: Double?)]) {
         now = .now()
         let known = services[service] ?? LoopService(service, spec, self)
         services[service] = known
@@ -84,6 +84,7 @@ final class LoopProxy {
         guard let member = members.removeValue(forKey: ObjectIdentifier(backend)) else { return }
         member.closeAll()
         services[backend.service]?.traffic.add(member.traffic)
+        member.traffic = Traffic()
     }
 
     func closeAll(_ backend: Backend) { members[ObjectIdentifier(backend)]?.closeAll() }

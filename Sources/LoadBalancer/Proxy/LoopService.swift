@@ -31,17 +31,19 @@ final class LoopService {
     var hold: TimeAmount { .nanoseconds(spec.hold.nanoseconds) }
     var timeout: TimeAmount { .nanoseconds(spec.timeout.nanoseconds) }
 
-    func update(_ spec: EndpointSpec, _ backends: [Backend]) {
+    /// - Parameter backends: each with the part of the requests that all of its kind get; `nil` for what is left.
+    func update(_ spec: EndpointSpec, _ backends: [(backend: Backend, share: Double?)]) {
         if spec.accessLog != self.spec.accessLog { accessLog = AccessLogBudget(linesPerSecond: spec.accessLog) }
         self.spec = spec
         let known = members
-        members = backends.map { backend in
-            known.first { $0.backend === backend } ?? proxy.member(backend)
+        members = backends.map { entry in
+            known.first { $0.backend === entry.backend } ?? proxy.member(entry.backend)
         }
+        for member in members { member.isCutOff = false }
         for gone in known where !members.contains(where: { $0 === gone }) { proxy.left(gone, self) }
-        let sharing = members.filter { $0.backend.member.share != nil }
-        canary = sharing.first?.backend.member.share.map { (sharing, $0) }
-        others = members.filter { $0.backend.member.share == nil }
+        let sharing = zip(members, backends).filter { $0.1.share != nil }
+        canary = sharing.first?.1.share.map { (sharing.map(\.0), $0) }
+        others = zip(members, backends).filter { $0.1.share == nil }.map(\.0)
         resumeWaiting()
     }
 

@@ -18,6 +18,7 @@ final class Tunnel: SweptConnection {
     private var tries = 0
     private var begun = NIODeadline.now()
     private var holdTimer: Scheduled<Void>?
+    private var holdIsOver = false
     private var isOver = false
 
     init(_ proxy: LoopProxy, listener: ListenerAddress) {
@@ -75,11 +76,12 @@ final class Tunnel: SweptConnection {
 
     private func hold() {
         guard let service else { return close() }
+        if holdIsOver { return giveUp() }
         if holdTimer == nil {
             holdTimer = proxy.loop.assumeIsolated().scheduleTask(in: service.hold) { [weak self] in
-                guard let self, member == nil else { return }
-                self.service?.traffic.failures += 1
-                close()
+                guard let self else { return }
+                holdIsOver = true
+                if member == nil { giveUp() }
             }
         }
         if !service.wait(
@@ -91,6 +93,11 @@ final class Tunnel: SweptConnection {
         {
             close()
         }
+    }
+
+    private func giveUp() {
+        service?.traffic.failures += 1
+        close()
     }
 
     func close() {
@@ -111,7 +118,8 @@ final class Tunnel: SweptConnection {
             member.traffic.latency.record(microseconds: (NIODeadline.now() - begun).nanoseconds / 1000)
             member.backend.leave()
         }
-        close()
+        clientEnd.closeAfterWrites()
+        instanceEnd.closeAfterWrites()
         proxy.closed(self)
         clientEnd.tunnel = nil
         instanceEnd.tunnel = nil
@@ -131,26 +139,44 @@ final class TunnelEnd: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
+    /// How long the last bytes may take to a side that hardly reads.
+    private static let lastWrites = TimeAmount.seconds(60)
+
     /// Gone once the tunnel is over.
     var tunnel: Tunnel?
     private(set) var byteCount: Int64 = 0
     private(set) var lastRead = NIODeadline.uptimeNanoseconds(0)
     private var other: TunnelEnd?
+    private var early: [ByteBuffer] = []
     private var context: ChannelHandlerContext?
     private var hasHeldRead = false
     private var hasEnded = false
 
     func join(_ other: TunnelEnd) {
         self.other = other
+        for buffer in early { other.write(buffer) }
+        if !early.isEmpty { other.context?.flush() }
+        early = []
         if hasEnded { other.closeOutput() }
         resumeReading()
     }
 
     func close() { context?.close(promise: nil) }
 
+    /// The other side is gone; what it sent still has to arrive.
+    func closeAfterWrites() {
+        guard let context else { return }
+        let written = context.eventLoop.makePromise(of: Void.self)
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
+        written.futureResult.assumeIsolated().whenComplete { _ in self.close() }
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.lastWrites) { [weak self] in self?.close() }
+    }
+
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func handlerRemoved(context: ChannelHandlerContext) {
+        // A connect that failed is taken apart after the next one has begun.
+        guard self.context === context else { return }
         self.context = nil
         other = nil
     }
@@ -164,7 +190,8 @@ final class TunnelEnd: ChannelDuplexHandler {
         let buffer = unwrapInboundIn(data)
         byteCount += Int64(buffer.readableBytes)
         lastRead = tunnel?.now ?? lastRead
-        other?.write(buffer)
+        // The end of a half lets through what was held back, perhaps before there is an other side.
+        if let other { other.write(buffer) } else { early.append(buffer) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) { other?.context?.flush() }

@@ -22,7 +22,10 @@ extension Routes {
             return try await change(.scale(replicas), context)
         }
         v1.post("services/:name/rollback") { request, context in
-            try await change(.rollback(request.json(ChangeRequest.self, context).version), context)
+            let name = try context.name(ModuleName.self, "name")
+            let version = try await request.json(ChangeRequest.self, context).version
+            return try JSONAnswer.response(
+                try await agent.deployer.rollback(name, to: version), status: .accepted)
         }
         for steering in ServiceMachine.Steering.allCases {
             v1.post("services/:name/\(steering.rawValue)") { _, context in

@@ -168,6 +168,54 @@ extension Integration {
             }
         }
 
+        @Test(.timeLimit(.minutes(2)))
+        func `a rollout that shall pause when it fails waits for a person, and can go either way`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                func module(_ version: String, env: String = "") throws -> String {
+                    try BackendService.module(
+                        agent, version: version, env: env,
+                        update: "monitor: 200ms, on_failure: pause, healthy_timeout: 1s")
+                }
+                #expect(try await agent.deploy(module("1")).status == 0)
+                let flag = "\(agent.folder)/ready"
+                let failed = try await agent.deploy(
+                    agent.module(
+                        "shop",
+                        "version: \"2\"\ncommand: [sh, -c, 'test -e \(flag) && exec python3 \(BackendService.program)/backend.py; echo not ready; exit 1']\nports: [{name: http}]\nhealth: {type: http}\nupdate: {monitor: 200ms, on_failure: pause}"
+                    ))
+                #expect(failed.status == 1, "\(failed)")
+                #expect(
+                    failed.errors.contains("| not ready") && failed.errors.contains("orch resume shop"), "\(failed)")
+                #expect(try await agent.instances("shop").map(\.state) == [.healthy, .failed])
+                #expect(try await agent.orch("why", "shop").output.contains("orch abort shop"))
+                try Files.replace(flag, with: "")
+                #expect(try await agent.orch("resume", "shop").status == 0)
+                #expect(try await agent.instances("shop").map(\.version) == ["2"])
+                #expect(try await agent.deploy(module("3", env: "CRASH: 1")).status == 1)
+                #expect(try await agent.orch("abort", "shop").status == 8)
+                #expect(try await agent.instances("shop").map(\.version) == ["2"])
+                // The one before is the last that has held, not the last that was tried.
+                #expect(try await agent.orch("rollback", "shop").status == 0)
+                #expect(try await agent.instances("shop").map(\.version) == ["1"])
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `a stop takes back what nobody has promoted`() async throws {
+            try await TestAgent.withAgent { agent in
+                func canary(_ version: String) throws -> String {
+                    try BackendService.module(agent, version: version, update: "strategy: canary, monitor: 200ms")
+                }
+                let first = try await agent.deploy(canary("1"))
+                #expect(first.status == 0)
+                #expect(try await agent.deploy(canary("2")).status == 0)
+                #expect(try await agent.orch("stop", "shop").status == 0)
+                #expect(try await agent.orch("start", "shop").status == 0)
+                #expect(try await agent.instances("shop").map(\.version) == ["1"])
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func `why tells the state, the last exit, the last words and what to do`()
             async throws
         {

@@ -84,7 +84,37 @@ extension Integration {
                 #expect(broken.contains("sent no proper answer") && broken.hasSuffix("502"), "\(broken)")
                 let post = try await agent.curl("-w", "%{http_code}", "-d", "x", "\(shop)/reset").output
                 #expect(post.contains("not sent again") && post.hasSuffix("502"), "\(post)")
+                // It is tried again, but not for ever.
+                let get = try await agent.curl("-w", "%{http_code}", "\(shop)/reset").output
+                #expect(get.hasSuffix("502"), "\(get)")
                 #expect(try await agent.curl("\(shop)/").status == 0)
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `in TCP mode nothing is lost, whoever ends its half first and whenever`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                let module = try BackendService.module(agent, endpoint: "mode: tcp, hold: 20s")
+                #expect(try await agent.deploy(module).status == 0)
+                let port = try await agent.port("shop")
+                let client =
+                    """
+                    import socket, time
+                    s = socket.create_connection(("127.0.0.1", \(port)))
+                    s.sendall(b"GET /big HTTP/1.0\\r\\n\\r\\n")
+                    s.shutdown(socket.SHUT_WR)
+                    time.sleep(0.5)
+                    count = 0
+                    while block := s.recv(1 << 20): count += len(block)
+                    print(count > 100_000_000)
+                    """
+                #expect(try await agent.run(["python3", "-c", client]).output == "True\n")
+                // Before there is anybody to take it.
+                #expect(try await agent.orch("stop", "shop").status == 0)
+                async let early = agent.run(["python3", "-c", client])
+                #expect(try await agent.orch("start", "shop").status == 0)
+                #expect(try await early.output == "True\n")
             }
         }
 
