@@ -9,7 +9,7 @@ import OrchSystem
 /// One loop takes every input in order: it lets the service's machine decide, writes the decision down, answers whoever
 /// asked, and only then acts. What was answered survives a crash, and what was not done yet is done after it.
 package actor Deployer {
-    private enum Message: Sendable {
+    enum Message: Sendable {
         case change(
             ModuleName, ServiceMachine.Change, checkIndex: Int?, CheckedContinuation<DeploymentView, any Error>)
         case steer(ModuleName, ServiceMachine.Steering, CheckedContinuation<DeploymentView, any Error>)
@@ -19,17 +19,17 @@ package actor Deployer {
     }
 
     private let runtime: any InstanceRuntime
-    private let journal: any DeploymentJournal
+    let journal: any DeploymentJournal
     private let observer: any DeploymentObserver
-    private let traffic: any TrafficControl
-    private let placement: any InstancePlacement
+    let traffic: any TrafficControl
+    let placement: any InstancePlacement
     private let logger: Logger
-    private let mailbox = Mailbox<Message>()
-    private let health: HealthMonitor
-    private let serverName: String
-    private var machines: [ModuleName: ServiceMachine] = [:]
+    let mailbox = Mailbox<Message>()
+    let health: HealthMonitor
+    let serverName: String
+    var machines: [ModuleName: ServiceMachine] = [:]
     private var modules: [InstanceID: ModuleName] = [:]
-    private var lost: [InstanceID: Int64] = [:]
+    var lost: [InstanceID: Int64] = [:]
     private var lastEvent: Int64 = 0
     /// Events that others have told of.
     private var notes: [Event] = []
@@ -219,13 +219,7 @@ package actor Deployer {
                 if case .deploy(let spec, _) = change { machine.missingDependencies = missingDependencies(of: spec) }
                 let deployment = try machine.apply(change, id: .random(using: &generator), at: now)
                 machines[name] = machine
-                answers.append { error in
-                    if let error {
-                        continuation.resume(throwing: error)
-                    } else {
-                        continuation.resume(returning: deployment)
-                    }
-                }
+                answers.append { continuation.resume(with: $0.map { .failure($0) } ?? .success(deployment)) }
             } catch {
                 continuation.resume(throwing: error)
             }
@@ -234,13 +228,7 @@ package actor Deployer {
                 guard var machine = machines[name] else { throw unknown(name) }
                 let deployment = try machine.steer(steering, at: now)
                 machines[name] = machine
-                answers.append { error in
-                    if let error {
-                        continuation.resume(throwing: error)
-                    } else {
-                        continuation.resume(returning: deployment)
-                    }
-                }
+                answers.append { continuation.resume(with: $0.map { .failure($0) } ?? .success(deployment)) }
             } catch {
                 continuation.resume(throwing: error)
             }
@@ -248,9 +236,7 @@ package actor Deployer {
             do throws(OrchError) {
                 guard let name = modules[id] else { throw OrchError(.notFound, "there is no instance \(id)") }
                 try machines[name]?.applyToInstance(id, kind, at: now)
-                answers.append { error in
-                    if let error { continuation.resume(throwing: error) } else { continuation.resume() }
-                }
+                answers.append { continuation.resume(with: $0.map { .failure($0) } ?? .success(())) }
             } catch {
                 continuation.resume(throwing: error)
             }
@@ -266,7 +252,7 @@ package actor Deployer {
         return ServiceMachine(new: name)
     }
 
-    private func checkDependencies(of spec: ModuleSpec) throws(OrchError) {
+    func checkDependencies(of spec: ModuleSpec) throws(OrchError) {
         for dependency in spec.dependsOn where machines[dependency] == nil {
             throw OrchError(
                 .invalidRequest,
@@ -274,7 +260,7 @@ package actor Deployer {
         }
     }
 
-    private func unknown(_ name: ModuleName) -> OrchError {
+    func unknown(_ name: ModuleName) -> OrchError {
         let hint =
             nearest(to: name.rawValue, in: machines.keys.map(\.rawValue)).map { "; did you mean \($0)?" }
             ?? ": 'orch services' lists them"
@@ -373,150 +359,6 @@ package actor Deployer {
         if let deployment = event.deployment { metadata["deployment"] = "\(deployment)" }
         logger.info("\(event.kind)\(event.message.isEmpty ? "" : ": \(event.message)")", metadata: metadata)
     }
-
-    // MARK: Requests
-
-    /// Returns when the change is written down; it goes on by itself.
-    ///
-    /// - Throws: ``OrchError``: `conflict` while another change goes on, `notFound` for an unknown service.
-    package func request(_ change: ServiceMachine.Change, of name: ModuleName) async throws -> DeploymentView {
-        try await send(change, of: name, checkIndex: nil)
-    }
-
-    /// Goes back to a version, or to the number of a revision; `nil` for the one before that has held.
-    ///
-    /// - Throws: `notFound` when there is none, `conflict` as ``request(_:of:)``, and when its address is somebody else's now.
-    package func rollback(_ name: ModuleName, to version: String?) async throws -> DeploymentView {
-        guard let machine = machines[name] else { throw unknown(name) }
-        let earlier = try machine.earlierRevision(version)
-        _ = try await traffic.reserve(earlier.spec, known: earlier.endpointPort)
-        do {
-            return try await send(.rollback(earlier.number), of: name, checkIndex: nil)
-        } catch {
-            await traffic.release(name)
-            throw error
-        }
-    }
-
-    /// Deploys a version.
-    ///
-    /// - Parameter checkIndex: the revision that must be the newest; `nil` for any.
-    /// - Throws: also what is against its address, its server or its certificates.
-    package func deploy(_ spec: ModuleSpec, checkIndex: Int?) async throws -> DeploymentView {
-        let port = try await reserve(spec)
-        do {
-            return try await send(.deploy(spec, port: port), of: spec.name, checkIndex: checkIndex)
-        } catch {
-            await traffic.release(spec.name)
-            throw error
-        }
-    }
-
-    /// Finds out whether there is a server and an address for it, and holds the address.
-    private func reserve(_ spec: ModuleSpec) async throws(OrchError) -> Int? {
-        _ = try placement.choose(for: spec, beside: instances())
-        let known = machines[spec.name]?.service.revisions.last { $0.spec.endpoint.port == 0 }?.endpointPort
-        return try await traffic.reserve(spec, known: known)
-    }
-
-    private func send(_ change: ServiceMachine.Change, of name: ModuleName, checkIndex: Int?) async throws
-        -> DeploymentView
-    {
-        try await withCheckedThrowingContinuation {
-            mailbox.send(.change(name, change, checkIndex: checkIndex, $0))
-        }
-    }
-
-    /// Promotes, aborts, pauses or resumes the deployment that goes on.
-    package func steer(_ steering: ServiceMachine.Steering, of name: ModuleName) async throws -> DeploymentView {
-        try await withCheckedThrowingContinuation { mailbox.send(.steer(name, steering, $0)) }
-    }
-
-    package func request(_ kind: DeploymentView.Kind, of instance: InstanceID) async throws {
-        try await withCheckedThrowingContinuation { mailbox.send(.changeInstance(instance, kind, $0)) }
-    }
-
-    /// What a deploy would do; changes nothing.
-    ///
-    /// - Throws: what a deploy would be refused for.
-    package func plan(_ spec: ModuleSpec) async throws -> PlanView {
-        let machine = machines[spec.name]
-        if machine == nil { try checkDependencies(of: spec) }
-        _ = try await reserve(spec)
-        await traffic.release(spec.name)
-        let changes = try Plan.compare(machine?.spec, with: spec)
-        let running = machine?.instances.values.count { $0.isActive } ?? 0
-        let isNothing = changes.isEmpty && machine?.isSettled == true
-        return PlanView(
-            module: spec.name, fromRevision: machine?.service.target, changes: changes,
-            start: isNothing ? 0 : spec.replicas, stop: isNothing ? 0 : running,
-            steps: isNothing ? [] : Plan.steps(running > 0 ? machine?.spec : nil, spec),
-            index: machine?.service.target ?? 0)
-    }
-
-    /// What differs between two revisions of a service.
-    ///
-    /// - Parameter from: the one before `to` by default; `to`: the one that shall run.
-    package func compare(_ name: ModuleName, from: Int?, to: Int?) throws -> PlanView {
-        guard let machine = machines[name] else { throw unknown(name) }
-        let newer = to ?? machine.service.target
-        let before = machine.service.revisions.last { $0.number < newer && $0.hasHeld }
-        let older = from ?? before?.number ?? newer
-        guard let first = machine.revision(older), let second = machine.revision(newer) else {
-            let kept = machine.service.revisions.map { String($0.number) }.joined(separator: ", ")
-            throw OrchError(
-                .notFound, "\(name) has no revision \(machine.revision(older) == nil ? older : newer): kept are \(kept)"
-            )
-        }
-        return PlanView(
-            module: name, fromRevision: older, changes: try Plan.compare(first.spec, with: second.spec), start: 0,
-            stop: 0, steps: [], index: newer)
-    }
-
-    // MARK: What there is
-
-    package var services: [ServiceView] { machines.values.map(\.serviceView).sorted { $0.name < $1.name } }
-
-    package func instances() -> [InstanceView] {
-        machines.keys.sorted().flatMap { machines[$0]?.view(server: serverName) { lost[$0] ?? 0 } ?? [] }
-    }
-
-    package func revisions(of name: ModuleName) throws(OrchError) -> [RevisionView] {
-        guard let machine = machines[name] else { throw unknown(name) }
-        return machine.revisionViews
-    }
-
-    /// What the health checks of an instance have found; `nil` for one that is not checked.
-    package nonisolated func checks(of id: InstanceID) -> CheckView? { health.checks(of: id) }
-
-    /// Services in the order in which they can be stopped: whoever depends on others first.
-    package var stopOrder: [[ModuleName]] {
-        var left = Set(machines.keys)
-        var order: [[ModuleName]] = []
-        while !left.isEmpty {
-            let needed = Set(left.flatMap { machines[$0]?.spec?.dependsOn ?? [] })
-            // In a circle nobody can be first.
-            let free = left.subtracting(needed).isEmpty ? left : left.subtracting(needed)
-            order.append(free.sorted())
-            left.subtract(free)
-        }
-        return order
-    }
-
-    package func spec(of name: ModuleName) -> ModuleSpec? { machines[name]?.spec }
-
-    package func service(_ name: ModuleName) -> ServiceRecord? { machines[name]?.service }
-
-    package func deployment(_ id: DeploymentID) async throws -> DeploymentView? {
-        for machine in machines.values {
-            if let deployment = machine.service.deployment, deployment.id == id { return deployment }
-        }
-        return try await journal.deployment(id)
-    }
-
-    /// The counts of lost lines, as the logging module knows them.
-    package func set(lost counts: [InstanceID: Int64]) { lost = counts }
-
 }
 
 extension JournalChanges {

@@ -10,24 +10,8 @@ extension CommandSpec {
     ) { invocation in
         let client = try invocation.client()
         let name = try InstanceID(checking: invocation.operands[0])
-        let document = try await lookUp(name, client)
+        let document = try await InstanceOrService.get(name, "", client, as: JSONValue.self)
         try invocation.console.show(document, name: name.rawValue) { [YAMLText.text(of: document)] }
         return 0
-    }
-
-    private static func lookUp(_ name: InstanceID, _ client: AgentClient) async throws -> JSONValue {
-        do throws(OrchError) {
-            return try await client.call("GET", "/v1/instances/\(name)")
-        } catch {
-            guard error.code == .notFound else { throw error }
-            do throws(OrchError) {
-                return try await client.call("GET", "/v1/services/\(name)")
-            } catch {
-                guard error.code == .notFound else { throw error }
-                throw OrchError(
-                    .notFound,
-                    "there is no service and no instance \(name): 'orch services' and 'orch instances' list them")
-            }
-        }
     }
 }

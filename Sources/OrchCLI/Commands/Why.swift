@@ -13,28 +13,12 @@ extension CommandSpec {
     ) { invocation in
         let client = try invocation.client()
         let name = try InstanceID(checking: invocation.operands[0])
-        let answer = try await ask(name, client)
+        let answer = try await InstanceOrService.get(name, "/why", client, as: WhyAnswer.self)
         let console = invocation.console
         try console.show(answer, name: name.rawValue) {
             WhyScreen.header(answer, console) + answer.instances.flatMap { [""] + WhyScreen.lines($0, console) }
         }
         return 0
-    }
-
-    private static func ask(_ name: InstanceID, _ client: AgentClient) async throws(OrchError) -> WhyAnswer {
-        do throws(OrchError) {
-            return try await client.call("GET", "/v1/instances/\(name)/why")
-        } catch {
-            guard error.code == .notFound else { throw error }
-        }
-        do throws(OrchError) {
-            return try await client.call("GET", "/v1/services/\(name)/why")
-        } catch {
-            guard error.code == .notFound else { throw error }
-            throw OrchError(
-                .notFound,
-                "there is no service and no instance \(name): 'orch services' and 'orch instances' list them")
-        }
     }
 }
 

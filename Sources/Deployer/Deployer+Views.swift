@@ -1,0 +1,46 @@
+package import OrchModel
+
+/// What there is.
+extension Deployer {
+    package var services: [ServiceView] { machines.values.map(\.serviceView).sorted { $0.name < $1.name } }
+
+    package func instances() -> [InstanceView] {
+        machines.keys.sorted().flatMap { machines[$0]?.view(server: serverName) { lost[$0] ?? 0 } ?? [] }
+    }
+
+    package func revisions(of name: ModuleName) throws(OrchError) -> [RevisionView] {
+        guard let machine = machines[name] else { throw unknown(name) }
+        return machine.revisionViews
+    }
+
+    /// What the health checks of an instance have found; `nil` for one that is not checked.
+    package nonisolated func checks(of id: InstanceID) -> CheckView? { health.checks(of: id) }
+
+    /// Services in the order in which they can be stopped: whoever depends on others first.
+    package var stopOrder: [[ModuleName]] {
+        var left = Set(machines.keys)
+        var order: [[ModuleName]] = []
+        while !left.isEmpty {
+            let needed = Set(left.flatMap { machines[$0]?.spec?.dependsOn ?? [] })
+            // In a circle nobody can be first.
+            let free = left.subtracting(needed).isEmpty ? left : left.subtracting(needed)
+            order.append(free.sorted())
+            left.subtract(free)
+        }
+        return order
+    }
+
+    package func spec(of name: ModuleName) -> ModuleSpec? { machines[name]?.spec }
+
+    package func service(_ name: ModuleName) -> ServiceRecord? { machines[name]?.service }
+
+    package func deployment(_ id: DeploymentID) async throws -> DeploymentView? {
+        for machine in machines.values {
+            if let deployment = machine.service.deployment, deployment.id == id { return deployment }
+        }
+        return try await journal.deployment(id)
+    }
+
+    /// The counts of lost lines, as the logging module knows them.
+    package func set(lost counts: [InstanceID: Int64]) { lost = counts }
+}

@@ -1,0 +1,24 @@
+/// Something that happened, in the order it happened.
+package struct Event: Codable, Sendable {
+    package var sequence: Int64
+    package var at: Timestamp
+    /// What happened, as in `instance.healthy`.
+    package var kind: String
+    package var module: ModuleName?
+    package var instance: InstanceID?
+    package var deployment: DeploymentID?
+    package var message: String
+
+    package init(
+        sequence: Int64 = 0, at: Timestamp, kind: String, module: ModuleName? = nil, instance: InstanceID? = nil,
+        deployment: DeploymentID? = nil, message: String
+    ) {
+        self.sequence = sequence
+        self.at = at
+        self.kind = kind
+        self.module = module
+        self.instance = instance
+        self.deployment = deployment
+        self.message = message
+    }
+}
