@@ -268,16 +268,24 @@ package actor Deployer {
     }
 
     private func adoptNewInstances() {
-        for (name, machine) in machines {
-            for (id, record) in machine.instances where modules[id] == nil {
-                own(id, name)
-                guard let spec = machine.revision(record.revision)?.spec else { continue }
-                // A server that was big enough a moment ago still is the best there is.
-                let choice =
-                    (try? placement.choose(for: spec, beside: instances()))
-                    ?? PlacementChoice(server: serverName, reason: "no server has room; it stays here")
-                machines[name]?.place(id, choice)
+        let new = machines.flatMap { name, machine in
+            machine.instances.values.filter { modules[$0.id] == nil }.map { (name: name, record: $0) }
+        }
+        guard !new.isEmpty else { return }
+        let views = Dictionary(uniqueKeysWithValues: instances().map { ($0.id, $0) })
+        var placed = views.values.filter { $0.placement != nil }
+        for (name, record) in new.sorted(by: { ($0.name, $0.record.ordinal) < ($1.name, $1.record.ordinal) }) {
+            own(record.id, name)
+            guard let spec = machines[name]?.revision(record.revision)?.spec, var view = views[record.id] else {
+                continue
             }
+            // A server that was big enough a moment ago still is the best there is.
+            let choice =
+                (try? placement.choose(for: spec, beside: placed))
+                ?? PlacementChoice(server: serverName, reason: "no server has room; it stays here")
+            machines[name]?.place(record.id, choice)
+            view.server = choice.server
+            placed.append(view)
         }
     }
 

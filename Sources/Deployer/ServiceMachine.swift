@@ -254,8 +254,8 @@ package struct ServiceMachine: Sendable {
             let current = goodRevision.flatMap { revision($0)?.spec }
             let isNewestBad = goodRevision != service.target
             guard let before = others.last(where: { $0.hasHeld && (isNewestBad || $0.spec != current) }) else {
-                let hint = known.isEmpty ? "" : ": name one of \(known)"
-                throw OrchError(.notFound, "\(service.name) has no earlier version that has held\(hint)")
+                let hint = known.isEmpty ? "" : "; to go to a revision all the same, name it: \(known)"
+                throw OrchError(.notFound, "\(service.name) has no other version that has held before\(hint)")
             }
             return before
         }

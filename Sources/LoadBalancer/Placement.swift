@@ -42,7 +42,8 @@ package enum Placement {
 
         init(_ server: Server, _ spec: ModuleSpec, _ instances: [InstanceView]) {
             self.server = server
-            let here = instances.filter { $0.server == server.name && $0.state.isUp }
+            // Those that are about to start count too: they are put somewhere several at a time.
+            let here = instances.filter { $0.server == server.name && ($0.state.isActive || $0.state == .pending) }
             ofModule = here.count { $0.module == spec.name }
             near = here.count { spec.placement.near.contains($0.module) }
         }

@@ -124,11 +124,11 @@ struct PlacementTests {
             freeMemory: ByteSize(bytes: free << 30), instances: instances)
     }
 
-    private func instance(_ module: String, at server: String) -> InstanceView {
+    private func instance(_ module: String, at server: String, _ state: InstanceState = .healthy) -> InstanceView {
         InstanceView(
             id: InstanceID(unchecked: "\(module)-abc123"), module: name(module), topic: .events, version: "1",
             revision: 1,
-            state: .healthy, reason: "", runtime: .process, server: server, placement: nil, pid: 1, ports: [:],
+            state: state, reason: "", runtime: .process, server: server, placement: nil, pid: 1, ports: [:],
             restarts: 0, lost: 0, since: Timestamp(seconds: 0), exit: nil)
     }
 
@@ -147,6 +147,14 @@ struct PlacementTests {
         let packed = try Placement.choose(
             for: spec { $0.placement.spread = .resources }, among: servers, beside: [instance("shop", at: "b")])
         #expect(packed.server == "b")
+    }
+
+    @Test func `several that start at once are spread too, and those that have ended do not count`() throws {
+        let servers = [server("a", free: 4), server("b", free: 2)]
+        let second = try Placement.choose(for: spec(), among: servers, beside: [instance("shop", at: "a", .pending)])
+        #expect(second.server == "b")
+        let next = try Placement.choose(for: spec(), among: servers, beside: [instance("shop", at: "a", .failed)])
+        #expect(next.server == "a")
     }
 
     @Test func `affinity comes first, and what does not fit is refused with reasons`() throws {

@@ -22,7 +22,6 @@ struct ProxyAnswer {
         case 400: "Bad Request"
         case 404: "Not Found"
         case 408: "Request Timeout"
-        case 421: "Misdirected Request"
         case 431: "Request Header Fields Too Large"
         case 502: "Bad Gateway"
         case 503: "Service Unavailable"

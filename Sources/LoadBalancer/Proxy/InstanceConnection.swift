@@ -74,9 +74,6 @@ final class InstanceConnection: ChannelDuplexHandler {
         context?.close(promise: nil)
     }
 
-    /// The client sends nothing more, as far as the protocol allows that.
-    func closeOutput() { context?.close(mode: .output, promise: nil) }
-
     // MARK: Channel
 
     func handlerAdded(context: ChannelHandlerContext) {

@@ -22,7 +22,7 @@ extension CommandSpec {
             let changes = console.lines(of: plan.changes)
             let from = plan.fromRevision.map { "changes revision \($0)" } ?? "is new"
             return ["\(plan.module) \(from)"] + changes + ["\(plan.start) to start, \(plan.stop) to stop"] + plan.steps
-                + ["to do just this: orch deploy \(invocation.operands[0]) --check-index \(plan.index)"]
+                + ["to do just this: 'orch deploy' with the same words and --check-index \(plan.index)"]
         }
         return plan.changes.isEmpty && plan.start == 0 ? 0 : 1
     }

@@ -110,7 +110,8 @@ extension Integration {
                     print(count > 100_000_000)
                     """
                 #expect(try await agent.run(["python3", "-c", client]).output == "True\n")
-                // Before there is anybody to take it.
+                // The client above reads late on purpose: what waits for it must not be thrown away. Now one comes before there
+                // is anybody to take its request.
                 #expect(try await agent.orch("stop", "shop").status == 0)
                 async let early = agent.run(["python3", "-c", client])
                 #expect(try await agent.orch("start", "shop").status == 0)
@@ -118,6 +119,7 @@ extension Integration {
             }
         }
 
+        /// Slowness is what is tested, so these clients sleep between their bytes.
         @Test(.timeLimit(.minutes(2))) func `slow clients are ended, and disturb nobody`() async throws {
             try await TestAgent.withAgent { agent in
                 #expect(try await agent.deploy(BackendService.module(agent)).status == 0)

@@ -111,7 +111,7 @@ extension Integration {
                 for round in 1...100 {
                     let started = try await agent.deploy(module(round), "--detach", "-o", "name")
                     try #require(started.status == 0, "\(started)")
-                    // Anywhere between the first step and the last.
+                    // A random moment between the first step and the last: any is right, so nothing is waited for here.
                     try await Task.sleep(for: .milliseconds(Int.random(in: 0...250)))
                     try await agent.killAgent()
                     try await agent.bootstrap()
