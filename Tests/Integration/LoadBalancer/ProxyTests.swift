@@ -72,6 +72,9 @@ extension Integration {
                 #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(answer)")
                 #expect(!answer.contains("(still open)"))
                 #expect(!answer.contains("smuggled"))
+                try await agent.eventually("there is an event") {
+                    try await agent.orch("events", "-n", "50").output.contains("endpoint.refused")
+                }
                 #expect(try await agent.curl("\(agent.address("shop"))/").status == 0)
             }
         }
