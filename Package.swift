@@ -82,15 +82,20 @@ let package = Package(
         // Leaves.
         .target(name: "COrchSystem"),
         .systemLibrary(name: "CRdkafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        .systemLibrary(name: "CCompression", providers: [.apt(["liblz4-dev", "libzstd-dev", "zlib1g-dev"])]),
+        .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         room("OrchModel"),
         room("OrchModuleFile", ["OrchModel", .yams]),
         room("OrchSystem", ["OrchModel", "COrchSystem"]),
         room("OrchStore", ["OrchModel", "OrchSystem", .grdb]),
         room("OrchKafka", ["OrchModel", "OrchSystem", "CRdkafka"]),
-        room("LogBroker", ["OrchModel", "OrchSystem", "COrchSystem", .nio, .nioPosix, .lifecycle, .log]),
+        room(
+            "LogBroker", ["OrchModel", "OrchSystem", "COrchSystem", "CCompression", .nio, .nioPosix, .lifecycle, .log]),
 
         // Managers: each knows the leaves and its own ports, never another manager.
-        room("LoggingModule", ["OrchModel", "OrchSystem", "OrchKafka", .lifecycle, .log]),
+        room(
+            "LoggingModule",
+            ["OrchModel", "OrchSystem", "OrchKafka", "LogBroker", "COrchSystem", "CPCRE2", .lifecycle, .log]),
         room("RuntimeManager", ["OrchModel", "OrchSystem", .log]),
         room("LoadBalancer", ["OrchModel", "OrchSystem", .nio, .nioPosix, .nioSSL, .log], settings: dataPath),
         room("RepositoryManager", ["OrchModel", "OrchModuleFile", "OrchSystem", .log]),

@@ -7,17 +7,20 @@ import Synchronization
 
 /// A single-node broker that speaks the Kafka protocol on loopback over a durable log.
 ///
-/// Any Kafka client can attach: there are topics, partitions, idempotent producers and reading by offset and time. There
-/// are no replicas, no transactions and no authentication, so it never listens beyond loopback.
+/// Any Kafka client can attach: there are topics, partitions, idempotent producers, consumer groups, and reading by offset
+/// and time. There are no replicas, no transactions and no authentication, so it never listens beyond loopback.
 package struct LogBroker: Service {
     /// Larger requests close the connection before they take memory.
     private static let largestFrame = 16 << 20
     private static let host = "127.0.0.1"
+    /// Further clients are refused: each may hold a request and an answer in memory.
+    private static let mostConnections = 500
     /// How often records are looked at that are too old.
     private static let expiryInterval = Duration.seconds(3600)
 
     private let settings: BrokerSettings
     private let store: BrokerStore
+    private let groups: GroupCoordinator
     private let logger: Logger
     private let listener: NIOAsyncChannel<NIOAsyncChannel<ByteBuffer, ByteBuffer>, Never>
 
@@ -31,6 +34,7 @@ package struct LogBroker: Service {
         self.settings = settings
         self.logger = logger
         store = BrokerStore(settings: settings)
+        groups = GroupCoordinator(settings: settings)
         for torn in try await store.open() {
             logger.warning(
                 "the end of a topic was damaged; it was cut off and lies beside the segment",
@@ -38,6 +42,7 @@ package struct LogBroker: Service {
                     "topic": "\(torn.place.topic)", "partition": "\(torn.place.partition)", "bytes": "\(torn.bytes)",
                 ])
         }
+        try await groups.open()
         do {
             listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -67,16 +72,26 @@ package struct LogBroker: Service {
             group.cancelAll()
         }
         try await store.sync()
+        try await groups.sync()
     }
 
     private func serve() async {
-        let handler = RequestHandler(store: store, host: Self.host, port: port)
+        let handler = RequestHandler(store: store, groups: groups, host: Self.host, port: port)
+        let places = Places(Self.mostConnections)
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 do {
                     try await listener.executeThenClose { connections in
                         for try await connection in connections {
-                            group.addTask { await serve(connection, handler) }
+                            guard places.take() else {
+                                logger.warning("too many clients at the broker: one is refused")
+                                connection.channel.close(promise: nil)
+                                continue
+                            }
+                            group.addTask {
+                                await serve(connection, handler)
+                                places.giveBack()
+                            }
                         }
                     }
                 } catch {
@@ -113,6 +128,7 @@ package struct LogBroker: Service {
             try? await Task.sleep(for: interval.duration)
             do {
                 try await store.sync()
+                try await groups.sync()
             } catch {
                 logger.error("the broker's log could not be synced to disk: \(error)")
             }
@@ -134,4 +150,22 @@ private struct FrameDecoder: ByteToMessageDecoder {
         context.fireChannelRead(wrapInboundOut(frame))
         return .continue
     }
+}
+
+/// So many connections as there may be at once.
+private final class Places: Sendable {
+    private let free: Mutex<Int>
+
+    init(_ count: Int) { free = Mutex(count) }
+
+    /// - Returns: whether there was one.
+    func take() -> Bool {
+        free.withLock { free in
+            guard free > 0 else { return false }
+            free -= 1
+            return true
+        }
+    }
+
+    func giveBack() { free.withLock { $0 += 1 } }
 }

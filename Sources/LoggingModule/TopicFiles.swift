@@ -17,10 +17,21 @@ package actor TopicFiles {
         var fileSize: Int64 = 0
         /// The last entry of each instance, to fold what was sent twice.
         var lastEntries: [String: Int64] = [:]
+        /// When the file was begun, in seconds since 1970.
+        var begunAt: Int64?
+    }
+
+    private enum Wish: Sendable {
+        case topic(TopicName)
+        case refused(RefusedLine)
     }
 
     private static let saveInterval = Duration.seconds(1)
+    /// A file goes on under another name when it is larger, in bytes, or older, in seconds: `<Topic>.log.1` is the newest
+    /// of the earlier ones.
     private static let largestFile: Int64 = 64 << 20
+    private static let oldestFile: Int64 = 86_400
+    private static let filesKept = 8
     /// How many instances' last entries are remembered for a topic.
     private static let mostInstances = 2000
     /// After so long without a record the consumer is closed: librdkafka costs a tenth of a percent of a core for being there.
@@ -42,7 +53,7 @@ package actor TopicFiles {
     private var partitions: [TopicName: Int] = [:]
     private var states: [TopicName: State] = [:]
     private var changed: Set<TopicName> = []
-    private let wanted = Mailbox<TopicName>()
+    private let wishes = Mailbox<Wish>()
     private let saveRequests: AsyncStream<Void>.Continuation
     private nonisolated let needsSave: AsyncStream<Void>
 
@@ -63,20 +74,47 @@ package actor TopicFiles {
     }
 
     /// Asks for a topic to be written; nothing happens when it is already.
-    package nonisolated func add(_ topic: TopicName) { wanted.send(topic) }
+    package nonisolated func add(_ topic: TopicName) { wishes.send(.topic(topic)) }
 
-    /// Begins with the topics asked for, as soon as the broker knows them.
-    private func beginWanted() async {
-        await wanted.forEachBatch { topics in
-            for topic in topics where states[topic] == nil && !Task.isCancelled {
-                do throws(OrchError) {
-                    try await begin(topic)
-                } catch {
-                    logger.warning("a topic cannot be read yet", metadata: ["topic": "\(topic)", "cause": "\(error)"])
-                    try? await Task.sleep(for: .milliseconds(200))
-                    if !Task.isCancelled { wanted.send(topic) }
+    /// Writes a line into its topic's file that is in no topic.
+    package nonisolated func add(_ refused: RefusedLine) { wishes.send(.refused(refused)) }
+
+    private func fulfilWishes() async {
+        await wishes.forEachBatch { wishes in
+            for wish in wishes where !Task.isCancelled {
+                switch wish {
+                case .topic(let topic): await beginOnceKnown(topic)
+                case .refused(let line): await write(line)
                 }
             }
+        }
+    }
+
+    /// Begins with a topic as soon as the broker knows it.
+    private func beginOnceKnown(_ topic: TopicName) async {
+        guard states[topic] == nil else { return }
+        do throws(OrchError) {
+            try await begin(topic)
+        } catch {
+            logger.warning("a topic cannot be read yet", metadata: ["topic": "\(topic)", "cause": "\(error)"])
+            try? await Task.sleep(for: .milliseconds(200))
+            wishes.send(.topic(topic))
+        }
+    }
+
+    private func write(_ line: RefusedLine) async {
+        var text = Array(
+            "\(line.at) \(line.instance) orch warning refused=1 line, which follows: \(line.reason)\n".utf8)
+        Self.append(line.text, at: line.at, line.instance, line.stream, .unknown, to: &text)
+        do throws(OrchError) {
+            var state: State
+            if let known = states[line.topic] { state = known } else { state = try load(line.topic) }
+            guard await append(text, line.topic, &state) else { return }
+            // A topic that is not begun yet has its state on disk only.
+            if states[line.topic] != nil { states[line.topic] = state }
+            save(state, of: line.topic)
+        } catch {
+            logger.error("a refused line cannot be kept", metadata: ["topic": "\(line.topic)", "cause": "\(error)"])
         }
     }
 
@@ -100,7 +138,7 @@ package actor TopicFiles {
     package func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.saveRegularly() }
-            group.addTask { await self.beginWanted() }
+            group.addTask { await self.fulfilWishes() }
             await consume()
             group.cancelAll()
         }
@@ -196,6 +234,7 @@ package actor TopicFiles {
 
     private func write(_ records: [KafkaRecord], _ name: String) async {
         guard let topic = TopicName(rawValue: name), var state = states[topic] else { return }
+        rotateIfDue(topic, &state)
         var text: [UInt8] = []
         for record in records {
             state.offsets[record.partition] = record.offset + 1
@@ -205,35 +244,62 @@ package actor TopicFiles {
                 if state.lastEntries.count > Self.mostInstances { state.lastEntries = [:] }
                 state.lastEntries[line.instance] = line.seq
             }
-            text.append(contentsOf: "\(line.at) \(line.instance) \(line.stream) \(line.level) ".utf8)
-            text.append(contentsOf: record.value)
-            text.append(UInt8(ascii: "\n"))
+            Self.append(record.value, at: line.at, line.instance, line.stream, line.level, to: &text)
         }
-        // What cannot be written waits, and the reading with it: the broker keeps it meanwhile.
-        while !append(text, topic, &state.fileSize) {
-            try? await Task.sleep(for: .seconds(1))
-            if Task.isCancelled { return }
-        }
+        guard await append(text, topic, &state) else { return }
         states[topic] = state
         changed.insert(topic)
         saveRequests.yield()
     }
 
-    /// - Returns: whether all of it is in the file; otherwise nothing is.
-    private func append(_ text: [UInt8], _ topic: TopicName, _ size: inout Int64) -> Bool {
-        do throws(SystemError) {
-            if size > Self.largestFile {
-                try retrying("rename", path(topic)) { rename(path(topic), "\(path(topic)).1") }
-                size = 0
+    /// One line a record: line ends within it, which other producers' records may have, are written as `\n`.
+    private static func append(
+        _ value: [UInt8], at time: Timestamp, _ instance: String, _ stream: String, _ level: LogLevel,
+        to text: inout [UInt8]
+    ) {
+        text.append(contentsOf: "\(time) \(instance) \(stream) \(level) ".utf8)
+        if value.contains(UInt8(ascii: "\n")) {
+            for byte in value {
+                if byte == UInt8(ascii: "\n") { text.append(contentsOf: "\\n".utf8) } else { text.append(byte) }
             }
-            try Descriptor(opening: path(topic), .append).write(text)
-            size += Int64(text.count)
-            return true
-        } catch {
-            truncate(path(topic), off_t(size))
-            logger.error("a log file cannot be written", metadata: ["topic": "\(topic)", "cause": "\(error)"])
-            return false
+        } else {
+            text.append(contentsOf: value)
         }
+        text.append(UInt8(ascii: "\n"))
+    }
+
+    /// What cannot be written waits, and the reading with it: the broker keeps it meanwhile.
+    ///
+    /// - Returns: `false` when the task is cancelled before it is all written; then nothing is.
+    private func append(_ text: [UInt8], _ topic: TopicName, _ state: inout State) async -> Bool {
+        while true {
+            let before = Files.size(path(topic)) ?? 0
+            do throws(SystemError) {
+                try Descriptor(opening: path(topic), .append).write(text)
+                state.fileSize = before + Int64(text.count)
+                if state.begunAt == nil { state.begunAt = Timestamp.now().seconds }
+                return true
+            } catch {
+                truncate(path(topic), off_t(before))
+                logger.error("a log file cannot be written", metadata: ["topic": "\(topic)", "cause": "\(error)"])
+            }
+            try? await Task.sleep(for: .seconds(1))
+            if Task.isCancelled { return false }
+        }
+    }
+
+    /// Goes on in a new file where this one is too large or too old.
+    private func rotateIfDue(_ topic: TopicName, _ state: inout State) {
+        let age = state.begunAt.map { Timestamp.now().seconds - $0 } ?? 0
+        guard state.fileSize > Self.largestFile || age > Self.oldestFile else { return }
+        let path = path(topic)
+        // All of the file is accounted for before it gets its other name: a crash behind that finds no file and begins one.
+        save(state, of: topic)
+        for number in stride(from: Self.filesKept - 1, through: 1, by: -1) where Files.exists("\(path).\(number)") {
+            rename("\(path).\(number)", "\(path).\(number + 1)")
+        }
+        guard rename(path, "\(path).1") == 0 else { return }
+        (state.fileSize, state.begunAt) = (0, nil)
     }
 
     // MARK: What survives a restart
@@ -246,11 +312,13 @@ package actor TopicFiles {
     }
 
     private func save() {
-        for topic in changed {
-            guard let state = states[topic], let json = try? JSONEncoder().encode(state) else { continue }
-            try? Files.replace(statePath(topic), with: Array(json))
-        }
+        for topic in changed { if let state = states[topic] { save(state, of: topic) } }
         changed = []
+    }
+
+    private func save(_ state: State, of topic: TopicName) {
+        guard let json = try? JSONEncoder().encode(state) else { return }
+        try? Files.replace(statePath(topic), with: Array(json))
     }
 
     private func load(_ topic: TopicName) throws(OrchError) -> State {
@@ -259,14 +327,19 @@ package actor TopicFiles {
             Files.remove(path(topic))
             return State()
         }
-        let state: State
+        var state: State
         do {
             state = try JSONDecoder().decode(State.self, from: Data(Files.read(statePath(topic))))
         } catch {
             throw OrchError(
                 .failed, "\(statePath(topic)) cannot be read: remove it to have the file written anew", cause: error)
         }
-        if let size = Files.size(path(topic)), size > state.fileSize { truncate(path(topic), off_t(state.fileSize)) }
+        guard let size = Files.size(path(topic)) else {
+            // Renamed just before a crash, or removed by somebody.
+            (state.fileSize, state.begunAt) = (0, nil)
+            return state
+        }
+        if size > state.fileSize { truncate(path(topic), off_t(state.fileSize)) }
         return state
     }
 

@@ -104,21 +104,25 @@ package struct Agent {
         let kafka = KafkaSettings(brokers: brokerAddress)
 
         let loggingLogger = controlLog.logger(.logging)
-        let shipper = try Shipper(settings: kafka, reactor: reactor, logger: loggingLogger)
+        let admin = KafkaAdmin(settings: kafka, reactor: reactor)
+        let shipped = Signal()
+        let topicFiles = try TopicFiles(
+            folder: AgentPaths.logs(in: data), settings: kafka, reactor: reactor, admin: admin, shipped: shipped,
+            logger: loggingLogger)
+        let shipper = try Shipper(
+            settings: kafka, reactor: reactor, acknowledgements: shipped, logger: loggingLogger
+        ) { topicFiles.add($0) }
         for topic in TopicName.reserved {
             try await shipper.add(topic.rawValue, topic: topic, folder: "\(AgentPaths.control(in: data))/\(topic)")
         }
-        let admin = KafkaAdmin(settings: kafka, reactor: reactor)
-        let topicFiles = try TopicFiles(
-            folder: AgentPaths.logs(in: data), settings: kafka, reactor: reactor, admin: admin,
-            shipped: shipper.acknowledgements, logger: loggingLogger)
         for topic in TopicName.reserved { topicFiles.add(topic) }
         let driver = ProcessDriver(
             instancesFolder: AgentPaths.instances(in: data), shimProgram: Files.sibling("orch-shim"),
             agentEnvironment: ["ORCH_SOCKET": settings.socket, "ORCH_DATA_DIR": data, "ORCH_BROKERS": brokerAddress],
             openFiles: openFilesOfInstances, reactor: reactor, logger: controlLog.logger(.runtimeManager))
         let runtime = LocalRuntime(
-            driver: driver, shipper: shipper, topicFiles: topicFiles, instancesFolder: AgentPaths.instances(in: data))
+            driver: driver, shipper: shipper, topicFiles: topicFiles, instancesFolder: AgentPaths.instances(in: data),
+            logger: loggingLogger)
         let views = ViewWriter(data: data, logger: controlLog.logger(.loadBalancer))
         let hub = EventHub(controlLog: controlLog, views: views)
         let trafficNotices = Mailbox<TrafficNotice>()

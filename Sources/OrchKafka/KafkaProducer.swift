@@ -2,6 +2,7 @@ import CRdkafka
 import Glibc
 package import OrchModel
 package import OrchSystem
+import Synchronization
 
 /// An idempotent producer: everything it accepts arrives exactly once and in order, or is reported as failed.
 package final class KafkaProducer: @unchecked Sendable {
@@ -16,25 +17,25 @@ package final class KafkaProducer: @unchecked Sendable {
     }
 
     package enum Failure: Sendable, Equatable {
+        /// The batch that the record was sent in, or the record itself, is larger than the broker lets it be.
+        case tooLarge(String)
         /// The broker refuses this record for good; others may pass.
         case refused(String)
         /// It may be sent again later, possibly by a new producer.
         case notSent(String)
     }
 
-    package struct Record {
-        package var topic: String
+    package struct Record: ~Copyable {
         package var key: String
         package var value: UnsafeRawBufferPointer
         package var timestamp: Timestamp
-        package var headers: [(name: StaticString, value: String)]
+        package var headers: RecordHeaders
         package var token: UInt64
 
         package init(
-            topic: String, key: String, value: UnsafeRawBufferPointer, timestamp: Timestamp,
-            headers: [(name: StaticString, value: String)], token: UInt64
+            key: String, value: UnsafeRawBufferPointer, timestamp: Timestamp, headers: consuming RecordHeaders,
+            token: UInt64
         ) {
-            self.topic = topic
             self.key = key
             self.value = value
             self.timestamp = timestamp
@@ -43,16 +44,43 @@ package final class KafkaProducer: @unchecked Sendable {
         }
     }
 
+    /// How much goes into one request to a partition. Brokers bound it, and refuse what is larger as a whole.
+    package enum BatchSize: Int, Comparable, Sendable {
+        case single = 0
+        case small = 14_000
+        case medium = 56_000
+        case large = 225_000
+        /// Below the bound that brokers have by default, 1 MiB and 12 bytes.
+        case full = 900_000
+
+        /// The next smaller one.
+        package var smaller: BatchSize? {
+            switch self {
+            case .full: .large
+            case .large: .medium
+            case .medium: .small
+            case .small: .single
+            case .single: nil
+            }
+        }
+
+        package static func < (left: BatchSize, right: BatchSize) -> Bool { left.rawValue < right.rawValue }
+    }
+
     private let handle: KafkaHandle
+    private let topics = Mutex<[String: Topic]>([:])
 
     /// - Parameters:
     ///   - onDelivery: gets the outcome of records in batches, on the reactor's thread; must not block.
     ///   - onNotice: the same for what librdkafka says of itself.
     package init(
-        settings: KafkaSettings, reactor: Reactor, onDelivery: @escaping @Sendable ([Delivery]) -> Void,
+        settings: KafkaSettings, batchSize: BatchSize, reactor: Reactor,
+        onDelivery: @escaping @Sendable ([Delivery]) -> Void,
         onNotice: @escaping @Sendable (KafkaNotice) -> Void
     ) throws {
         let configuration = try settings.configuration([
+            "batch.size": String(batchSize == .single ? BatchSize.full.rawValue : batchSize.rawValue),
+            "batch.num.messages": batchSize == .single ? "1" : "10000",
             "enable.idempotence": "true",
             "compression.codec": "lz4",
             "linger.ms": "5",
@@ -75,44 +103,13 @@ package final class KafkaProducer: @unchecked Sendable {
 
     /// Queues a record; its bytes are copied.
     ///
-    /// - Returns: `false` when the queue is full: try again after some deliveries.
-    /// - Throws: when the record can never be sent.
-    package func produce(_ record: Record) throws(OrchError) -> Bool {
-        let headers = rd_kafka_headers_new(record.headers.count)
-        for header in record.headers {
-            var value = header.value
-            value.withUTF8 { bytes in
-                _ = header.name.utf8Start.withMemoryRebound(to: CChar.self, capacity: header.name.utf8CodeUnitCount) {
-                    rd_kafka_header_add(headers, $0, header.name.utf8CodeUnitCount, bytes.baseAddress, bytes.count)
-                }
-            }
-        }
-        var key = record.key
-        let error = key.withUTF8 { key in
-            record.topic.withCString { topic in
-                send(topic: topic, key: key, record: record, headers: headers)
-            }
-        }
-        if let error {
-            let code = rd_kafka_error_code(error)
-            rd_kafka_error_destroy(error)
-            // The headers are librdkafka's only after success.
-            rd_kafka_headers_destroy(headers)
-            if code == RD_KAFKA_RESP_ERR__QUEUE_FULL { return false }
-            throw OrchError(kafka: code, "a record for topic \(record.topic) was not accepted")
-        }
-        return true
-    }
-
-    private func send(
-        topic: UnsafePointer<CChar>, key: UnsafeBufferPointer<UInt8>, record: Record, headers: OpaquePointer?
-    ) -> OpaquePointer? {
+    /// - Returns: `nil` when it is queued; `queueFull` when it has to be tried again after some deliveries, or why it can
+    ///   never be sent.
+    package func produce(_ record: consuming Record, to topic: Topic) -> Refusal? {
         var arguments = [rd_kafka_vu_t](repeating: rd_kafka_vu_t(), count: 7)
-        arguments[0].vtype = RD_KAFKA_VTYPE_TOPIC
-        arguments[0].u.cstr = topic
+        arguments[0].vtype = RD_KAFKA_VTYPE_RKT
+        arguments[0].u.rkt = topic.pointer
         arguments[1].vtype = RD_KAFKA_VTYPE_KEY
-        arguments[1].u.mem.ptr = UnsafeMutableRawPointer(mutating: key.baseAddress)
-        arguments[1].u.mem.size = key.count
         arguments[2].vtype = RD_KAFKA_VTYPE_VALUE
         arguments[2].u.mem.ptr = UnsafeMutableRawPointer(mutating: record.value.baseAddress)
         arguments[2].u.mem.size = record.value.count
@@ -121,10 +118,45 @@ package final class KafkaProducer: @unchecked Sendable {
         arguments[4].vtype = RD_KAFKA_VTYPE_MSGFLAGS
         arguments[4].u.i = RD_KAFKA_MSG_F_COPY
         arguments[5].vtype = RD_KAFKA_VTYPE_HEADERS
-        arguments[5].u.headers = headers
+        arguments[5].u.headers = record.headers.pointer
         arguments[6].vtype = RD_KAFKA_VTYPE_OPAQUE
         arguments[6].u.ptr = UnsafeMutableRawPointer(bitPattern: UInt(record.token))
-        return rd_kafka_produceva(handle.client, arguments, arguments.count)
+        var key = record.key
+        let error = key.withUTF8 { key in
+            arguments[1].u.mem.ptr = UnsafeMutableRawPointer(mutating: key.baseAddress)
+            arguments[1].u.mem.size = key.count
+            return rd_kafka_produceva(handle.client, arguments, arguments.count)
+        }
+        guard let error else {
+            record.headers.handOver()
+            return nil
+        }
+        defer { rd_kafka_error_destroy(error) }
+        let code = rd_kafka_error_code(error)
+        return code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? .queueFull : .never(String(cString: rd_kafka_err2str(code)))
+    }
+
+    package enum Refusal: Equatable {
+        case queueFull
+        case never(String)
+    }
+
+    /// A topic to produce to. Valid as long as its producer is open.
+    package struct Topic: @unchecked Sendable {
+        // One of librdkafka's thread-safe objects.
+        fileprivate let pointer: OpaquePointer
+    }
+
+    package func topic(_ name: String) throws(OrchError) -> Topic {
+        try topics.withLock { (topics) throws(OrchError) in
+            if let known = topics[name] { return known }
+            guard let pointer = rd_kafka_topic_new(handle.client, name, nil) else {
+                throw OrchError(kafka: rd_kafka_last_error(), "nothing can be sent to topic \(name)")
+            }
+            let topic = Topic(pointer: pointer)
+            topics[name] = topic
+            return topic
+        }
     }
 
     /// Waits at most `span` for what is on its way. Blocks.
@@ -134,6 +166,7 @@ package final class KafkaProducer: @unchecked Sendable {
     package func close() {
         rd_kafka_purge(
             handle.client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING)
+        for topic in topics.withLock(\.values) { rd_kafka_topic_destroy(topic.pointer) }
         handle.close()
     }
 
@@ -151,9 +184,10 @@ package final class KafkaProducer: @unchecked Sendable {
     private static func failure(of error: rd_kafka_resp_err_t) -> Failure? {
         if error == RD_KAFKA_RESP_ERR_NO_ERROR { return nil }
         let text = String(cString: rd_kafka_err2str(error))
-        let isForGood =
-            error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || error == RD_KAFKA_RESP_ERR_INVALID_RECORD
-            || error == RD_KAFKA_RESP_ERR_INVALID_MSG || error == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION
-        return isForGood ? .refused(text) : .notSent(text)
+        switch error {
+        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE: return .tooLarge(text)
+        case RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_MSG: return .refused(text)
+        default: return .notSent(text)
+        }
     }
 }

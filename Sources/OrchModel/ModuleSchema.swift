@@ -67,7 +67,7 @@ package enum ModuleSchema {
         Key("replicas", .integer(0...1000), or: 1, "Number of instances."),
         Key("user", .string(example: "www-data"), or: "", "User, or user:group, that the instance runs as."),
         Key("limits", .object(limitKeys), or: [:], "Bounds of each instance."),
-        Key("logs", .object(logKeys), or: [:], "What waits on disk while the broker is away."),
+        Key("logs", .object(logKeys), or: [:], "What waits on disk while the broker is away, and how much is sent."),
         Key("depends_on", .list(of: .name(longest: 63)), or: [], "Modules whose service must be running first."),
         Key("update", .object(updateKeys), or: [:], "How a new version replaces the old one."),
         Key("placement", .object(placementKeys), or: [:], "Which server an instance is put on."),
@@ -177,6 +177,9 @@ package enum ModuleSchema {
         Key(
             "when_full", .choice(LogSpec.WhenFull.allCases.map(\.rawValue)), or: "drop-oldest",
             "drop-oldest loses lines and counts them; block makes the instance wait."),
+        Key(
+            "rate", .integer(0...10_000_000), or: 0,
+            "The most lines a second that are sent; what is left out is counted in the log. 0 for no limit."),
     ]
 
     private static let updateKeys: [Key] = [

@@ -140,9 +140,11 @@ package struct LogSpec: Codable, Hashable, Sendable {
     /// The most that waits on disk for the broker, per instance.
     package var spool: ByteSize
     package var whenFull: WhenFull
+    /// The most lines a second that are sent; 0 for no limit.
+    package var rate: Int
 
     package enum CodingKeys: String, CodingKey {
-        case spool
+        case spool, rate
         case whenFull = "when_full"
     }
 }

@@ -52,7 +52,8 @@ struct PartitionLogTests {
         var settings = BrokerSettings(folder: folder.path, port: 0)
         settings.segmentBytes = segmentBytes
         settings.retentionBytes = retentionBytes
-        return try PartitionLog(folder: folder.path, settings: settings)
+        return try PartitionLog(
+            LocalDisk(), folder: folder.path, configuration: TopicConfiguration(settings))
     }
 
     private func offsets(in bytes: ByteBuffer) throws -> [Int64] {

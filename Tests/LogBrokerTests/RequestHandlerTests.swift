@@ -10,7 +10,9 @@ struct RequestHandlerTests {
     private func handler() async throws -> RequestHandler {
         let store = BrokerStore(settings: BrokerSettings(folder: folder.path, port: 0))
         _ = try await store.open()
-        return RequestHandler(store: store, host: "127.0.0.1", port: 9092)
+        let groups = GroupCoordinator(settings: BrokerSettings(folder: folder.path, port: 0))
+        try await groups.open()
+        return RequestHandler(store: store, groups: groups, host: "127.0.0.1", port: 9092)
     }
 
     private func request(_ api: Int16, _ version: Int16, _ body: (inout ByteBuffer) -> Void) -> ByteBuffer {
@@ -86,27 +88,53 @@ struct RequestHandlerTests {
         #expect(BrokerStore.isLegal(name) == isLegal)
     }
 
-    /// Frames that kcat 1.7.1 (librdkafka 2.0.2), kafka-python 2.0.2 and confluent-kafka (librdkafka 2.16) sent, without their lengths.
-    private static let frames: [String] = {
+    /// A request that a real client has sent.
+    struct Frame: Sendable, CustomTestStringConvertible {
+        var client: String
+        var api: Int16
+        var version: Int16
+        var bytes: [UInt8]
+
+        var testDescription: String { "\(client): \(api) in version \(version)" }
+    }
+
+    private static let frames: [Frame] = {
         let folder = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/Frames"
-        return Files.list(folder).map { "\(folder)/\($0)" }
+        return Files.list(folder).flatMap { file in
+            ((try? Files.readText("\(folder)/\(file)")) ?? "").split(separator: "\n").compactMap { line in
+                let words = line.split(separator: " ")
+                guard words.count == 3, let api = Int16(words[0]), let version = Int16(words[1]) else { return nil }
+                let digits = Array(words[2].utf8)
+                let bytes = stride(from: 0, to: digits.count, by: 2).compactMap {
+                    UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16)
+                }
+                return Frame(client: file, api: api, version: version, bytes: bytes)
+            }
+        }
     }()
 
-    @Test(arguments: frames) func `a request of a real client is understood`(file: String) async throws {
-        let digits = try Files.readText(file).filter(\.isHexDigit)
-        let bytes = stride(from: 0, to: digits.count, by: 2).compactMap { offset in
-            UInt8(digits.dropFirst(offset).prefix(2), radix: 16)
+    @Test func `there is a real client's request for every version that is offered`() {
+        let known = Set(Self.frames.map { [$0.api, $0.version] })
+        for api in APIKey.allCases {
+            for version in api.versions { #expect(known.contains([api.rawValue, version]), "\(api) \(version)") }
         }
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: frames) func `a request of a real client is understood`(frame: Frame)
+        async throws
+    {
         let handler = try await handler()
-        var frame = ByteBuffer(bytes: bytes)
-        let header = try RequestHeader(&frame)
-        var answer = try #require(try await handler.respond(to: ByteBuffer(bytes: bytes)))
+        var request = ByteBuffer(bytes: frame.bytes)
+        let header = try RequestHeader(&request)
+        #expect(header.apiKey == frame.api)
+        #expect(header.apiVersion == frame.version)
+        var answer = try #require(try await handler.respond(to: ByteBuffer(bytes: frame.bytes)))
         #expect(answer.readInteger(as: Int32.self) == header.correlationID)
         #expect(answer.readInteger(as: Int16.self) != KafkaError.unsupportedVersion.rawValue)
-        // Without its body it is malformed: the body was read. Only ApiVersions does not need one.
-        guard APIKey(rawValue: header.apiKey) != .apiVersions else { return }
+        // Without its body it is malformed: the body was read. Only two do not need one.
+        guard ![.apiVersions, .listGroups].contains(APIKey(rawValue: header.apiKey)) else { return }
         await #expect(throws: (any Error).self) {
-            _ = try await handler.respond(to: ByteBuffer(bytes: bytes.dropLast(frame.readableBytes)))
+            _ = try await handler.respond(to: ByteBuffer(bytes: frame.bytes.dropLast(request.readableBytes)))
         }
     }
 }

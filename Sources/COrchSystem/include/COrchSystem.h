@@ -118,3 +118,9 @@ int64_t orch_monotonic_clock(void);
 
 /// CRC-32C (Castagnoli) of `count` bytes, continuing from `seed` (0 to begin), as Kafka's record batches carry it.
 uint32_t orch_crc32c(uint32_t seed, const void *_Nonnull bytes, size_t count);
+
+// MARK: Searching
+
+/// The first place of `needle` in `bytes`, or NULL (memmem, which Swift does not see).
+const void *_Nullable orch_find(
+    const void *_Nonnull bytes, size_t count, const void *_Nonnull needle, size_t needle_count);

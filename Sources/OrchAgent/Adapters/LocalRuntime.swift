@@ -1,4 +1,5 @@
 import Deployer
+import Logging
 import LoggingModule
 import OrchModel
 import OrchSystem
@@ -10,12 +11,13 @@ struct LocalRuntime: InstanceRuntime {
     let shipper: Shipper
     let topicFiles: TopicFiles
     let instancesFolder: String
+    let logger: Logger
 
     var exits: AsyncStream<(InstanceID, Exit)> { driver.exits }
 
     func start(_ launch: InstanceLaunch) async throws(OrchError) -> RunningInstance {
         let running = try await driver.start(launch)
-        await ship(launch.id, launch.spec.topic)
+        await ship(launch)
         return running
     }
 
@@ -25,7 +27,7 @@ struct LocalRuntime: InstanceRuntime {
 
     func adopt(_ id: InstanceID, process: ProcessIdentity?, ports: [String: Int]) async -> FoundInstance {
         let found = await driver.adopt(id, process: process, ports: ports)
-        if let launch = folder(id).launch { await ship(id, launch.spec.topic) }
+        if let launch = folder(id).launch { await ship(launch) }
         return found
     }
 
@@ -33,7 +35,7 @@ struct LocalRuntime: InstanceRuntime {
         await driver.discard(id)
         let folder = folder(id)
         // Its last lines must reach the broker before the folder goes, even when an earlier agent began this.
-        if let launch = folder.launch { await ship(id, launch.spec.topic) }
+        if let launch = folder.launch { await ship(launch) }
         await shipper.retire(id.rawValue) { Files.removeTree(folder.path) }
     }
 
@@ -51,9 +53,16 @@ struct LocalRuntime: InstanceRuntime {
 
     private func folder(_ id: InstanceID) -> InstanceFolder { InstanceFolder(id, in: instancesFolder) }
 
-    private func ship(_ id: InstanceID, _ topic: TopicName) async {
-        // A spool that cannot be watched now is found again at the next start; the instance itself is well.
-        try? await shipper.add(id.rawValue, topic: topic, folder: folder(id).path)
-        topicFiles.add(topic)
+    private func ship(_ launch: InstanceLaunch) async {
+        do {
+            try await shipper.add(
+                launch.id.rawValue, topic: launch.spec.topic, folder: folder(launch.id).path,
+                linesPerSecond: launch.spec.logs.rate)
+        } catch {
+            // The instance itself is well; its spool is found again when the agent starts.
+            logger.error(
+                "the log of an instance cannot be read", metadata: ["instance": "\(launch.id)", "cause": "\(error)"])
+        }
+        topicFiles.add(launch.spec.topic)
     }
 }

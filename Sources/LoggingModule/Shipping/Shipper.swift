@@ -1,0 +1,271 @@
+package import Logging
+package import OrchKafka
+package import OrchModel
+package import OrchSystem
+
+/// Sends every spool to its topic, at least once and in order, and remembers how far the broker has it.
+///
+/// Runs on a thread of its own, because files block. Memory is bounded by the producer's queue and one chunk a source;
+/// what the broker cannot take waits in the spools.
+package actor Shipper {
+    package struct Status: Sendable {
+        package var isConnected: Bool
+        /// Why not, or which topic is not taken, in librdkafka's words.
+        package var trouble: String
+        package var backlog: Int64
+    }
+
+    enum Message: Sendable {
+        case written(folders: [String])
+        /// - Parameter generation: the producer's; what an earlier one reports was dealt with when it was replaced.
+        case delivered(generation: Int, [KafkaProducer.Delivery])
+        case notice(KafkaNotice)
+    }
+
+    /// A pause before what came back is sent again, and the longest that lines left out for their rate wait to be told.
+    private static let pause = Duration.milliseconds(500)
+
+    private let executor = ThreadExecutor(name: "log-shipper")
+    private let settings: KafkaSettings
+    private let reactor: Reactor
+    let logger: Logger
+    /// Gets the lines that no broker takes.
+    let onRefused: @Sendable (RefusedLine) -> Void
+    private let mailbox = Mailbox<Message>()
+    private let watch: FolderWatch
+    private(set) var producer: KafkaProducer?
+    private var generation = 0
+    private var batchSize = KafkaProducer.BatchSize.full
+    /// The producer cannot go on; a new one is made after a pause.
+    private var mustRebuild = false
+    var sources: [UInt64: ShippingSource] = [:]
+    private var numbers: [String: UInt64] = [:]
+    private var numbersByFolder: [String: UInt64] = [:]
+    private var lastNumber: UInt64 = 0
+    /// Sources with something to send that the producer had no room for.
+    var stalled: Set<UInt64> = []
+    /// Sources whose records came back, and those with left-out lines to tell: looked at after a pause.
+    private var resting: Set<UInt64> = []
+    private let pauses = Signal()
+    private var trouble = ""
+    /// Tells when the broker has taken lines.
+    let acknowledgements: Signal
+
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// - Parameters:
+    ///   - acknowledgements: is sent when the broker has taken lines.
+    ///   - onRefused: gets the lines that no broker takes.
+    package init(
+        settings: KafkaSettings, reactor: Reactor, acknowledgements: Signal, logger: Logger,
+        onRefused: @escaping @Sendable (RefusedLine) -> Void
+    ) throws {
+        self.settings = settings
+        self.reactor = reactor
+        self.logger = logger
+        self.onRefused = onRefused
+        self.acknowledgements = acknowledgements
+        let mailbox = mailbox
+        watch = try FolderWatch(reactor: reactor) { mailbox.send(.written(folders: $0)) }
+    }
+
+    /// Ships until the task is cancelled or ``finish()`` is called.
+    package func run() async throws {
+        try connect()
+        for number in sources.keys.sorted() { pump(number) }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.resumeAfterPauses() }
+            await mailbox.forEachBatch { batch in
+                for message in batch { handle(message) }
+            }
+            group.cancelAll()
+        }
+        saveAll()
+        producer?.flush(waiting: .seconds(2))
+    }
+
+    /// Ends ``run()`` after what is on its way has arrived, or after two seconds.
+    package nonisolated func finish() { mailbox.finish() }
+
+    // MARK: Sources
+
+    /// Ships what is and will be in `<folder>/spool` to `topic`.
+    ///
+    /// - Parameters:
+    ///   - id: becomes the records' key and header `instance`.
+    ///   - linesPerSecond: the most that are sent; 0 for no limit.
+    package func add(_ id: String, topic: TopicName, folder: String, linesPerSecond: Int = 0) throws {
+        guard numbers[id] == nil else { return }
+        try Files.makeFolder("\(folder)/spool")
+        try watch.add("\(folder)/spool")
+        lastNumber += 1
+        numbers[id] = lastNumber
+        numbersByFolder["\(folder)/spool"] = lastNumber
+        sources[lastNumber] = ShippingSource(id: id, topic: topic, folder: folder, linesPerSecond: linesPerSecond)
+        pump(lastNumber)
+    }
+
+    /// Ends a source once all of it is acknowledged, and then calls `onDrained`.
+    package func retire(_ id: String, onDrained: @escaping @Sendable () -> Void) {
+        guard let number = numbers[id] else {
+            onDrained()
+            return
+        }
+        sources[number]?.onDrained = onDrained
+        pump(number)
+    }
+
+    /// Entries of this source that are gone for good.
+    package func lost(_ id: String) -> Int64 { numbers[id].flatMap { sources[$0]?.lost } ?? 0 }
+
+    package var status: Status {
+        let refused = sources.values.compactMap { source in source.trouble.map { "topic \(source.topic): \($0)" } }
+            .min()
+        return Status(
+            isConnected: trouble.isEmpty && refused == nil, trouble: trouble.isEmpty ? refused ?? "" : trouble,
+            backlog: sources.values.reduce(0) { $0 + $1.backlog })
+    }
+
+    func removeIfDrained(_ number: UInt64) {
+        guard let source = sources[number], let onDrained = source.onDrained, source.isDrained else { return }
+        sources[number]?.reader.close()
+        sources[number] = nil
+        numbers[source.id] = nil
+        numbersByFolder["\(source.folder)/spool"] = nil
+        watch.remove("\(source.folder)/spool")
+        onDrained()
+    }
+
+    /// Returns once the broker has everything that was written to these topics before the call, or after `patience`.
+    package func settle(_ topics: [TopicName], patience: TimeSpan) async {
+        var targets: [UInt64: Int64] = [:]
+        for (number, source) in sources where topics.contains(source.topic) {
+            pump(number)
+            if let last = sources[number]?.lastRead, last > source.acknowledged { targets[number] = last }
+        }
+        guard !targets.isEmpty else { return }
+        let (wanted, progress) = (targets, acknowledgements.listen())
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await Task.sleep(for: patience.duration) }
+            group.addTask { await self.wait(for: wanted, progress) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private nonisolated func wait(for targets: [UInt64: Int64], _ progress: AsyncStream<Void>) async {
+        for await _ in progress where await hasReached(targets) { return }
+    }
+
+    private func hasReached(_ targets: [UInt64: Int64]) -> Bool {
+        targets.allSatisfy { number, entry in sources[number].map { $0.acknowledged >= entry } ?? true }
+    }
+
+    // MARK: News
+
+    private func handle(_ message: Message) {
+        switch message {
+        case .written(let folders):
+            for folder in folders { if let number = numbersByFolder[folder] { pump(number) } }
+        case .delivered(let generation, let deliveries):
+            guard generation == self.generation else { return }
+            take(deliveries)
+            let waiting = stalled
+            stalled = []
+            // Begin somewhere else each time, so that none is served last for ever.
+            for number in waiting.shuffled() { pump(number) }
+        case .notice(.log(let level, let text)):
+            logger.log(level: level <= 3 ? .warning : .debug, "librdkafka: \(text)")
+        case .notice(.trouble(let text)):
+            if trouble.isEmpty {
+                logger.warning("the broker cannot be reached; lines wait on disk", metadata: ["cause": "\(text)"])
+            }
+            trouble = text
+        case .notice(.fatal(let text)):
+            logger.error("the producer cannot go on and is replaced", metadata: ["cause": "\(text)"])
+            trouble = text
+            mustRebuild = true
+            pauses.send()
+        }
+    }
+
+    func noteTaken() {
+        if !trouble.isEmpty { logger.notice("the broker takes lines again") }
+        trouble = ""
+    }
+
+    /// Looks at a source again after a pause.
+    func rest(_ number: UInt64) {
+        resting.insert(number)
+        pauses.send()
+    }
+
+    private nonisolated func resumeAfterPauses() async {
+        for await _ in pauses.listen() {
+            try? await Task.sleep(for: Self.pause)
+            if !Task.isCancelled { await resume() }
+        }
+    }
+
+    private func resume() {
+        if mustRebuild { rebuild() }
+        let rested = resting
+        resting = []
+        for number in rested {
+            tellSuppressed(number)
+            pump(number)
+        }
+    }
+
+    // MARK: The producer
+
+    private func connect() throws {
+        generation += 1
+        let (mailbox, generation) = (mailbox, generation)
+        producer = try KafkaProducer(settings: settings, batchSize: batchSize, reactor: reactor) { deliveries in
+            mailbox.send(.delivered(generation: generation, deliveries))
+        } onNotice: { notice in
+            mailbox.send(.notice(notice))
+        }
+    }
+
+    /// Whether a batch that is refused for its size may pass in parts.
+    var canShrinkBatches: Bool { batchSize.smaller != nil }
+
+    /// Sends less at once from now on, because the broker has refused a batch for its size.
+    func shrinkBatches(_ reason: String) {
+        guard let smaller = batchSize.smaller else { return }
+        logger.notice(
+            "the broker refuses a batch for its size; smaller ones are sent", metadata: ["cause": "\(reason)"])
+        batchSize = smaller
+        rebuild()
+    }
+
+    /// Puts a new producer in the place of the old one; everything that is not acknowledged is sent again.
+    private func rebuild() {
+        mustRebuild = false
+        producer?.close()
+        producer = nil
+        for number in sources.keys { sources[number]?.rewind() }
+        do {
+            try connect()
+        } catch {
+            logger.critical("no new producer can be made", metadata: ["cause": "\(error)"])
+            mustRebuild = true
+            pauses.send()
+        }
+        for number in sources.keys { pump(number) }
+    }
+
+    func save(_ number: UInt64) {
+        do {
+            try sources[number]?.saveCheckpoint()
+        } catch {
+            logger.error("a checkpoint cannot be written", metadata: ["cause": "\(error)"])
+        }
+    }
+
+    private func saveAll() {
+        for number in sources.keys { save(number) }
+    }
+}
