@@ -95,7 +95,10 @@ let package = Package(
         // Managers: each knows the leaves and its own ports, never another manager.
         room(
             "LoggingModule",
-            ["OrchModel", "OrchSystem", "OrchKafka", "LogBroker", "COrchSystem", "CPCRE2", .lifecycle, .log]),
+            [
+                "OrchModel", "OrchSystem", "OrchKafka", "LogBroker", "COrchSystem", "CCompression", "CPCRE2",
+                .lifecycle, .log,
+            ]),
         room("RuntimeManager", ["OrchModel", "OrchSystem", .log]),
         room("LoadBalancer", ["OrchModel", "OrchSystem", .nio, .nioPosix, .nioSSL, .log], settings: dataPath),
         room("RepositoryManager", ["OrchModel", "OrchModuleFile", "OrchSystem", .log]),
@@ -119,7 +122,7 @@ let package = Package(
         program("orch", ["OrchCLI"]),
         program("orch-agent", ["OrchAgent", "OrchCLI"]),
         program("orch-scheduler", ["Scheduler"]),
-        program("orch-bench", ["OrchModel", "OrchSystem"]),
+        program("orch-bench", ["OrchModel", "OrchSystem", "CRdkafka"]),
         .executableTarget(
             name: "orch-shim", dependencies: ["COrchSystem"], swiftSettings: embedded,
             // With the C library linked in, only the pages that are used are resident, and a start takes half the time.
@@ -132,7 +135,7 @@ let package = Package(
         tests(of: "Deployer", ["OrchModel", "OrchModuleFile"]),
         tests(of: "LoadBalancer", ["OrchModel", "OrchSystem", .nio, .nioEmbedded, .log]),
         tests(of: "LogBroker", ["COrchSystem", "OrchModel", "OrchSystem", .nio]),
-        tests(of: "LoggingModule", ["OrchModel", "OrchSystem", "OrchKafka"]),
+        tests(of: "LoggingModule", ["OrchModel", "OrchSystem", "OrchKafka", "LogBroker", "CRdkafka", .log]),
         tests(of: "OrchCLI", ["OrchModel", "OrchSystem"]),
         tests(of: "Scheduler", ["OrchModel", "OrchSystem"]),
         .testTarget(name: "PackageTests", swiftSettings: strict),

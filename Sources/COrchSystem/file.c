@@ -18,6 +18,8 @@ static int result(long value) { return value < 0 ? -errno : (int)value; }
 
 int orch_pipe(int *fds) { return result(pipe2(fds, O_CLOEXEC)); }
 
+void orch_widen_pipe(int fd, int size) { fcntl(fd, F_SETPIPE_SZ, size); }
+
 int64_t orch_read(int fd, void *buffer, size_t count) {
     ssize_t done;
     do done = read(fd, buffer, count); while (done < 0 && errno == EINTR);

@@ -27,6 +27,9 @@ package struct LogBroker: Service {
     /// The port it listens at.
     package let port: Int
 
+    /// For readers in the same process.
+    package var topics: LocalTopics { LocalTopics(store: store) }
+
     /// Opens the log and listens. Clients are answered once ``run()`` runs.
     ///
     /// - Throws: when the folder cannot be used or the port is taken.

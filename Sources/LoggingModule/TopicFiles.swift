@@ -15,8 +15,8 @@ package actor TopicFiles {
         var offsets: [Int32: Int64] = [:]
         /// Bytes of the file that belong to these offsets; what lies behind was written just before a crash.
         var fileSize: Int64 = 0
-        /// The last entry of each instance, to fold what was sent twice.
-        var lastEntries: [String: Int64] = [:]
+        /// The entries that are written, to fold what was sent twice.
+        var seen: SeenEntries? = SeenEntries()
         /// When the file was begun, in seconds since 1970.
         var begunAt: Int64?
     }
@@ -32,8 +32,6 @@ package actor TopicFiles {
     private static let largestFile: Int64 = 64 << 20
     private static let oldestFile: Int64 = 86_400
     private static let filesKept = 8
-    /// How many instances' last entries are remembered for a topic.
-    private static let mostInstances = 2000
     /// After so long without a record the consumer is closed: librdkafka costs a tenth of a percent of a core for being there.
     private static let idleLimit = Duration.seconds(5)
     /// How often the topics are looked at while nobody here logs: others may write to them.
@@ -239,11 +237,7 @@ package actor TopicFiles {
         for record in records {
             state.offsets[record.partition] = record.offset + 1
             let line = LogRecord(record)
-            if line.seq > 0 {
-                guard line.seq > state.lastEntries[line.instance] ?? 0 else { continue }
-                if state.lastEntries.count > Self.mostInstances { state.lastEntries = [:] }
-                state.lastEntries[line.instance] = line.seq
-            }
+            if line.seq > 0, state.seen?.insert(line.seq, of: line.instance) == false { continue }
             Self.append(record.value, at: line.at, line.instance, line.stream, line.level, to: &text)
         }
         guard await append(text, topic, &state) else { return }

@@ -28,7 +28,6 @@ package struct Agent {
     let requests: RequestLog
     let events: EventHub
     let logReader: LogReader
-    let admin: KafkaAdmin
     let brokerAddress: String
     let notices: [String]
     let token: String
@@ -93,18 +92,22 @@ package struct Agent {
 
         let reactor = try Reactor(name: "reactor")
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = []
-        let brokerAddress: String
-        if let kafka = settings.kafka {
-            brokerAddress = kafka
+        let loggingLogger = controlLog.logger(.logging)
+        let kafka: KafkaSettings
+        let admin: KafkaAdmin
+        let topics: any TopicSource
+        if let brokers = settings.kafka {
+            kafka = KafkaSettings(brokers: brokers, properties: try kafkaProperties(settings))
+            try kafka.check()
+            admin = KafkaAdmin(settings: kafka, reactor: reactor)
+            topics = KafkaTopicSource(settings: kafka, reactor: reactor, admin: admin, logger: loggingLogger)
         } else {
-            let broker = try await embeddedBroker(settings, controlLog.logger(.logging))
-            brokerAddress = "127.0.0.1:\(broker.port)"
+            let broker = try await embeddedBroker(settings, loggingLogger)
+            kafka = KafkaSettings(brokers: "127.0.0.1:\(broker.port)")
+            admin = KafkaAdmin(settings: kafka, reactor: reactor)
+            topics = LocalTopicSource(broker.topics)
             services.append(.init(service: broker))
         }
-        let kafka = KafkaSettings(brokers: brokerAddress)
-
-        let loggingLogger = controlLog.logger(.logging)
-        let admin = KafkaAdmin(settings: kafka, reactor: reactor)
         let shipped = Signal()
         let topicFiles = try TopicFiles(
             folder: AgentPaths.logs(in: data), settings: kafka, reactor: reactor, admin: admin, shipped: shipped,
@@ -118,7 +121,7 @@ package struct Agent {
         for topic in TopicName.reserved { topicFiles.add(topic) }
         let driver = ProcessDriver(
             instancesFolder: AgentPaths.instances(in: data), shimProgram: Files.sibling("orch-shim"),
-            agentEnvironment: ["ORCH_SOCKET": settings.socket, "ORCH_DATA_DIR": data, "ORCH_BROKERS": brokerAddress],
+            agentEnvironment: ["ORCH_SOCKET": settings.socket, "ORCH_DATA_DIR": data, "ORCH_BROKERS": kafka.brokers],
             openFiles: openFilesOfInstances, reactor: reactor, logger: controlLog.logger(.runtimeManager))
         let runtime = LocalRuntime(
             driver: driver, shipper: shipper, topicFiles: topicFiles, instancesFolder: AgentPaths.instances(in: data),
@@ -138,8 +141,8 @@ package struct Agent {
             driver: driver, shipper: shipper,
             repository: ModuleRepository(deployed: deployer),
             requests: RequestLog(history: store, logger: controlLog.logger(.requestManager)), events: hub,
-            logReader: LogReader(settings: kafka, reactor: reactor, admin: admin, logger: loggingLogger), admin: admin,
-            brokerAddress: brokerAddress, notices: notices, token: try token(in: data))
+            logReader: LogReader(source: topics),
+            brokerAddress: kafka.brokers, notices: notices, token: try token(in: data))
 
         // What is named first is stopped last: the API stops taking requests before anybody it asks is gone.
         services.append(.init(service: BackgroundService(onShutdown: { shipper.finish() }) { try await shipper.run() }))
@@ -178,10 +181,25 @@ package struct Agent {
         let data = settings.dataDirectory
         let remembered = (try? Files.readText(AgentPaths.brokerPort(in: data))).flatMap { Int($0.filter(\.isNumber)) }
         var broker = BrokerSettings(folder: AgentPaths.broker(in: data), port: settings.brokerPort)
+        if settings.broker.syncsAlways { broker.sync = .always }
+        if let bytes = settings.broker.retentionBytes { broker.retentionBytes = bytes }
+        if let span = settings.broker.retention { broker.retention = span }
         if settings.brokerPort == 0, let remembered, Sockets.isFree(port: remembered) { broker.port = remembered }
         let started = try await LogBroker(settings: broker, logger: logger)
         try Files.replace(AgentPaths.brokerPort(in: data), with: "\(started.port)\n")
         return started
+    }
+
+    /// What the file says that was given with `--kafka-config`.
+    private static func kafkaProperties(_ settings: AgentSettings) throws(OrchError) -> [String: String] {
+        guard let path = settings.kafkaConfig else { return [:] }
+        let text: String
+        do throws(SystemError) {
+            text = try Files.readText(path)
+        } catch {
+            throw OrchError(.notFound, "\(path) cannot be read: \(error.reason)", cause: error)
+        }
+        return try KafkaProperties.parse(text, file: path)
     }
 
     /// The secret of the TCP door, made once.

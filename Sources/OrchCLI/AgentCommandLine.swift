@@ -1,4 +1,4 @@
-import OrchModel
+package import OrchModel
 import OrchSystem
 
 /// The command line of `orch-agent`, which takes the options of `orch agent`.
@@ -7,7 +7,12 @@ package struct AgentCommandLine: Sendable {
     package var socket: String
     package var httpPort: Int?
     package var kafka: String?
+    package var kafkaConfig: String?
     package var brokerPort: Int
+    /// Whether the broker's records are on disk before they are acknowledged.
+    package var brokerSyncsAlways: Bool
+    package var brokerRetentionBytes: Int?
+    package var brokerRetention: TimeSpan?
     package var logLevel: String
     package var stopsInstances: Bool
 
@@ -33,7 +38,16 @@ package struct AgentCommandLine: Sendable {
             socket = try invocation.socket
             httpPort = try invocation.integer("http-port")
             kafka = try invocation.text("kafka")
+            kafkaConfig = try invocation.text("kafka-config").map { Files.resolve($0, in: directory) }
+            if kafkaConfig != nil, kafka == nil {
+                throw OrchError(.invalidRequest, "--kafka-config says how to reach a cluster: name it with --kafka")
+            }
             brokerPort = try invocation.integer("broker-port") ?? 0
+            brokerSyncsAlways = try invocation.text("broker-sync") == "always"
+            brokerRetentionBytes = try invocation.text("broker-retention-size").flatMap(ByteSize.init).map {
+                Int($0.bytes)
+            }
+            brokerRetention = try invocation.duration("broker-retention-time")
             logLevel = try invocation.text("log-level") ?? "info"
             stopsInstances = try invocation.flag("stop-instances")
         }

@@ -1,6 +1,6 @@
 import FoundationEssentials
 import Glibc
-import NIOCore
+package import NIOCore
 import NIOHTTP1
 package import OrchModel
 
@@ -57,6 +57,25 @@ package struct AgentClient: Sendable {
                     return
                 }
                 try await Self.read(chunks, body)
+            }
+        } catch {
+            throw translate(error)
+        }
+    }
+
+    /// Hands an answer's bytes on as they come.
+    ///
+    /// - Throws: `unavailable` where it breaks off before its end.
+    package func download(
+        _ path: String, query: [(String, String)], body: (ByteBuffer) async throws -> Void
+    ) async throws(OrchError) {
+        do {
+            try await HTTPConnection.exchange(request("GET", path, query, nil), at: door) { status, chunks in
+                guard status == .ok else {
+                    try Self.check(status, try await chunks.collect(upTo: Self.largestAnswer))
+                    return
+                }
+                for try await chunk in chunks { try await body(chunk) }
             }
         } catch {
             throw translate(error)

@@ -14,6 +14,19 @@ package struct KafkaRecord: Sendable {
     package var key: String?
     package var value: [UInt8]
     package var headers: [String: String]
+
+    package init(
+        topic: String, partition: Int32, offset: Int64, timestamp: Timestamp, key: String?, value: [UInt8],
+        headers: [String: String]
+    ) {
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.timestamp = timestamp
+        self.key = key
+        self.value = value
+        self.headers = headers
+    }
 }
 
 /// Reads partitions from offsets that the caller keeps; no consumer group is involved.

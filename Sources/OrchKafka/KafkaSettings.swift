@@ -1,5 +1,5 @@
 import CRdkafka
-import OrchModel
+package import OrchModel
 
 /// How to reach a cluster, and what else librdkafka is told.
 package struct KafkaSettings: Sendable {
@@ -12,6 +12,9 @@ package struct KafkaSettings: Sendable {
         self.brokers = brokers
         self.properties = properties
     }
+
+    /// Finds what librdkafka does not know or understand before anything is connected.
+    package func check() throws(OrchError) { rd_kafka_conf_destroy(try configuration([:])) }
 
     /// A configuration that the caller owns; `rd_kafka_new` takes it over.
     func configuration(_ extra: [String: String]) throws(OrchError) -> OpaquePointer {

@@ -31,7 +31,7 @@ package enum Files {
             try file.write(bytes)
             // The content must be durable before the name points at it.
             if durable { try retrying("fsync", path) { fsync(file.number) } }
-            try retrying("rename", path) { rename(temporary, path) }
+            try rename(temporary, to: path)
         } catch {
             unlink(temporary)
             throw error
@@ -93,6 +93,10 @@ package enum Files {
     package static func size(_ path: String) -> Int64? {
         var status = stat()
         return stat(path, &status) == 0 ? Int64(status.st_size) : nil
+    }
+
+    package static func rename(_ path: String, to target: String) throws(SystemError) {
+        try retrying("rename", path) { Glibc.rename(path, target) }
     }
 
     package static func remove(_ path: String) { unlink(path) }

@@ -10,10 +10,15 @@ do {
         exit(ModuleCheck.run(words.dropFirst().map(\.self)))
     }
     guard let line = try AgentCommandLine(words) else { exit(0) }
+    var broker = BrokerOptions()
+    broker.syncsAlways = line.brokerSyncsAlways
+    broker.retentionBytes = line.brokerRetentionBytes
+    broker.retention = line.brokerRetention
     try await Agent.run(
         AgentSettings(
             dataDirectory: line.dataDirectory, socket: line.socket, httpPort: line.httpPort, kafka: line.kafka,
-            brokerPort: line.brokerPort, logLevel: line.logLevel, stopsInstances: line.stopsInstances))
+            kafkaConfig: line.kafkaConfig, brokerPort: line.brokerPort, broker: broker, logLevel: line.logLevel,
+            stopsInstances: line.stopsInstances))
     // Threads of libraries still run, and must not find their memory taken down.
     _exit(0)
 } catch {

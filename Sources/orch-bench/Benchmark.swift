@@ -13,6 +13,8 @@ struct Benchmark: Sendable {
         Benchmark(name: "list", run: list), Benchmark(name: "recovery", run: recovery),
         Benchmark(name: "footprint", run: footprint),
         Benchmark(name: "proxy", run: ProxyBenchmark.run), Benchmark(name: "update", run: update),
+        Benchmark(name: "capture", run: CaptureBenchmark.run), Benchmark(name: "ship", run: ShipBenchmark.run),
+        Benchmark(name: "broker", run: BrokerBenchmark.run), Benchmark(name: "read", run: ReadBenchmark.run),
     ]
 
     private static let count = 100
@@ -47,7 +49,7 @@ struct Benchmark: Sendable {
         return try lab.orch("deploy", module, "-q")
     }
 
-    private static func supervisorConfiguration(_ lab: Lab, _ programs: String) throws -> String {
+    static func supervisorConfiguration(_ lab: Lab, _ programs: String) throws -> String {
         try lab.write(
             "supervisord.conf",
             """

@@ -79,6 +79,63 @@ final class Lab {
         return try Files.readText(path)
     }
 
+    /// Runs a program until it prints something, and ends it.
+    ///
+    /// - Returns: milliseconds from its start to the first byte.
+    func timeToOutput(_ words: [String]) throws -> Double {
+        let start = ContinuousClock.now
+        var first = 0.0
+        _ = try readLines(words, count: 1) { _ in
+            if first == 0 { first = seconds(since: start) * 1000 }
+            return 0
+        }
+        return first
+    }
+
+    /// Runs a program until it has printed so many lines, and ends it.
+    ///
+    /// - Parameter body: gets each as it comes.
+    func readLines(_ words: [String], count: Int, _ body: (Substring) -> Double) throws -> [Double] {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else { throw OrchError(.failed, "there is no pipe") }
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin"
+        var launch = ProgramLaunch(
+            program: try Programs.find(words[0], path: path, in: folder), arguments: words,
+            environment: ["PATH=\(path)", "HOME=\(folder)", "ORCH_DATA_DIR=\(data)"], workdir: folder)
+        launch.stdio = (nil, ends[1], nil)
+        let pid = try launch.start()
+        close(ends[1])
+        let output = Descriptor(owning: ends[0])
+        var values: [Double] = []
+        var rest = ""
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while values.count < count {
+            let got = try output.read(into: &buffer)
+            guard got > 0 else { break }
+            rest += String(decoding: buffer[..<got], as: UTF8.self)
+            while let newline = rest.firstIndex(of: "\n") {
+                values.append(body(rest[..<newline]))
+                rest = String(rest[rest.index(after: newline)...])
+            }
+        }
+        kill(pid, SIGKILL)
+        var status: Int32 = 0
+        waitpid(pid, &status, 0)
+        guard values.count >= count else {
+            throw OrchError(.failed, "\(words.joined(separator: " ")) printed \(values.count) of \(count) lines")
+        }
+        return values
+    }
+
+    /// Ends one peer now.
+    func endPeer(_ pid: pid_t) {
+        kill(pid, SIGTERM)
+        if !Programs.waitForEnd(of: pid, timeout: .seconds(10)) { kill(pid, SIGKILL) }
+        var status: Int32 = 0
+        waitpid(pid, &status, 0)
+        peers.removeAll { $0 == pid }
+    }
+
     func write(_ name: String, _ text: String) throws -> String {
         let path = "\(folder)/\(name)"
         try Files.replace(path, with: Array(text.utf8), mode: 0o644)
@@ -88,16 +145,42 @@ final class Lab {
     // MARK: The agent
 
     /// - Parameter core: the one that it may use; `nil` for all.
-    func startAgent(core: Int? = nil) throws {
+    func startAgent(core: Int? = nil, options: [String] = []) throws {
         let pinned = core.map { ["taskset", "-c", "\($0)"] } ?? []
-        try run(pinned + ["\(programs)/orch", "bootstrap", "-q"])
+        try run(pinned + ["\(programs)/orch", "bootstrap", "-q"] + options)
         agentPID = Int32((try Files.readText(AgentPaths.lock(in: data))).filter(\.isNumber)) ?? 0
     }
 
     /// Ends it and its instances, and starts another one.
-    func restartAgent(core: Int?) throws {
+    func restartAgent(core: Int? = nil, options: [String] = []) throws {
         try orch("shutdown", "--stop-instances", "--timeout", "60s")
-        try startAgent(core: core)
+        try startAgent(core: core, options: options)
+    }
+
+    // MARK: A broker in a process of its own
+
+    var brokerData: String { "\(folder)/broker" }
+    private(set) var brokerPID: pid_t = 0
+
+    /// Starts a second agent, of which only the broker is used.
+    ///
+    /// - Returns: its address.
+    func startBroker(options: [String] = []) throws -> String {
+        try run(["\(programs)/orch", "--data-dir", brokerData, "bootstrap", "-q"] + options)
+        brokerPID = Int32((try Files.readText(AgentPaths.lock(in: brokerData))).filter(\.isNumber)) ?? 0
+        return try address(brokerData)
+    }
+
+    func stopBroker() {
+        _ = try? run(["\(programs)/orch", "--data-dir", brokerData, "shutdown", "--stop-instances"])
+        Files.removeTree(brokerData)
+    }
+
+    /// The embedded broker of the lab's agent.
+    func brokerAddress() throws -> String { try address(data) }
+
+    private func address(_ data: String) throws -> String {
+        "127.0.0.1:\(try Files.readText(AgentPaths.brokerPort(in: data)).filter(\.isNumber))"
     }
 
     /// Ends the agent as a crash would.

@@ -1,12 +1,15 @@
 // orch-bench [NAME...]: measures orch against its peers on this machine, in the same run, and prints ratios.
 //
-// It needs root, and Debian's packages docker.io, iptables, supervisor, busybox-static, haproxy, nginx-light, caddy and wrk. Programs of orch are taken from
+// It needs root, and Debian's packages docker.io, iptables, supervisor, busybox-static, haproxy, nginx-light, caddy, wrk and
+// syslog-ng-mod-rdkafka; rsyslog, which cannot be installed beside that, is unpacked. Programs of orch are taken from
 // its own folder, so run the one of a release build.
 
 import Glibc
 import OrchModel
 import OrchSystem
 
+// A benchmark's instance runs this program itself.
+if CommandLine.arguments.dropFirst() == ["tick"] { ReadBenchmark.tick() }
 let wanted = Set(CommandLine.arguments.dropFirst())
 let unknown = wanted.subtracting(Benchmark.all.map(\.name))
 guard unknown.isEmpty else {

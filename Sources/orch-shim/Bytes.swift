@@ -47,18 +47,18 @@ extension Bytes {
 
 /// Writes all bytes, or gives the error.
 /// - Returns: 0, or -errno.
-func writeAll(_ fd: Int32, _ bytes: Bytes) -> Int64 {
-    bytes.withUnsafeBytes { buffer in
-        guard var rest = buffer.baseAddress else { return 0 }
-        var count = buffer.count
-        while count > 0 {
-            let written = orch_write(fd, rest, count)
-            if written < 0 { return written }
-            rest += Int(written)
-            count -= Int(written)
-        }
-        return 0
+func writeAll(_ fd: Int32, _ bytes: Bytes) -> Int64 { bytes.withUnsafeBytes { writeAll(fd, $0) } }
+
+func writeAll(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) -> Int64 {
+    guard var rest = bytes.baseAddress else { return 0 }
+    var count = bytes.count
+    while count > 0 {
+        let written = orch_write(fd, rest, count)
+        if written < 0 { return written }
+        rest += Int(written)
+        count -= Int(written)
     }
+    return 0
 }
 
 /// Makes a file of spaces, which keeps the room for what is written over it later.

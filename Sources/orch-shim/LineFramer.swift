@@ -7,54 +7,95 @@ struct LineFramer {
     static let longestPart = 16_384
 
     private let stream: StaticString
-    private var pending = Bytes()
+    /// The beginning of a line whose end has not come.
+    private let pending = UnsafeMutableRawPointer.allocate(byteCount: LineFramer.longestPart, alignment: 16)
+    private var pendingCount = 0
 
     init(stream: StaticString) { self.stream = stream }
 
-    /// Frames what was read at `time`, and appends the entries to `output`.
+    /// Frames what was read at `time`, from `position` on, until all of it is taken or the output is full.
     /// - Returns: how many entries that were.
-    mutating func frame(_ input: UnsafeRawBufferPointer, at time: Bytes, into output: inout Bytes) -> Int64 {
+    mutating func frame(
+        _ input: UnsafeRawBufferPointer, from position: inout Int, at time: Bytes, into output: FrameBuffer
+    ) -> Int64 {
+        output.setHead(time: time, stream: stream)
         var entries: Int64 = 0
-        var start = 0
-        for index in 0..<input.count where input[index] == 10 {
-            append(input, start..<index, at: time, into: &output, &entries)
-            writeEntry(full: true, at: time, into: &output)
-            entries += 1
-            start = index + 1
+        while position < input.count, output.hasRoom {
+            let start = input.baseAddress! + position
+            let left = input.count - position
+            let room = Self.longestPart - pendingCount
+            // A line of just the longest length is whole when its end comes next.
+            let newline = orch_find_byte(start, 10, min(left, room + 1))
+            if let newline {
+                let length = newline - start
+                output.add(pending, pendingCount, start, length, isWhole: true)
+                pendingCount = 0
+                position += length + 1
+                entries += 1
+            } else if left > room {
+                output.add(pending, pendingCount, start, room, isWhole: false)
+                pendingCount = 0
+                position += room
+                entries += 1
+            } else {
+                (pending + pendingCount).copyMemory(from: start, byteCount: left)
+                pendingCount += left
+                position += left
+            }
         }
-        append(input, start..<input.count, at: time, into: &output, &entries)
         return entries
     }
 
     /// Writes what is left of a last line without an end.
-    mutating func finish(at time: Bytes, into output: inout Bytes) -> Int64 {
-        guard !pending.isEmpty else { return 0 }
-        writeEntry(full: true, at: time, into: &output)
+    mutating func finish(at time: Bytes, into output: FrameBuffer) -> Int64 {
+        guard pendingCount > 0 else { return 0 }
+        output.setHead(time: time, stream: stream)
+        output.add(pending, pendingCount, pending, 0, isWhole: true)
+        pendingCount = 0
         return 1
     }
+}
 
-    private mutating func append(
-        _ input: UnsafeRawBufferPointer, _ range: Range<Int>, at time: Bytes, into output: inout Bytes,
-        _ entries: inout Int64
-    ) {
-        var rest = range
-        while pending.count + rest.count > Self.longestPart {
-            let cut = rest.lowerBound + Self.longestPart - pending.count
-            pending.append(contentsOf: input[rest.lowerBound..<cut])
-            writeEntry(full: false, at: time, into: &output)
-            entries += 1
-            rest = cut..<rest.upperBound
-        }
-        pending.append(contentsOf: input[rest])
+/// Entries on their way to the spool, in memory of a fixed size.
+final class FrameBuffer {
+    private static let capacity = 131_072
+    /// Of the time, the name of the stream and the tag.
+    private static let headCapacity = 64
+
+    private let memory = UnsafeMutableRawPointer.allocate(byteCount: FrameBuffer.capacity, alignment: 16)
+    private let head = UnsafeMutableRawPointer.allocate(byteCount: FrameBuffer.headCapacity, alignment: 16)
+    private var headCount = 0
+    private(set) var count = 0
+
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: memory, count: count) }
+
+    /// Whether the longest entry still fits.
+    var hasRoom: Bool { count + LineFramer.longestPart + Self.headCapacity + 1 <= Self.capacity }
+
+    func removeAll() { count = 0 }
+
+    /// What the entries that follow begin with.
+    func setHead(time: Bytes, stream: StaticString) {
+        time.withUnsafeBytes { head.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        (head + time.count).copyMemory(from: stream.utf8Start, byteCount: stream.utf8CodeUnitCount)
+        headCount = time.count + stream.utf8CodeUnitCount + 3
+        (head + headCount - 3).storeBytes(of: 32, as: UInt8.self)
+        (head + headCount - 1).storeBytes(of: 32, as: UInt8.self)
     }
 
-    private mutating func writeEntry(full: Bool, at time: Bytes, into output: inout Bytes) {
-        output.append(contentsOf: time)
-        output.append(stream)
-        output.append(full ? " F " : " P ")
-        output.append(contentsOf: pending)
-        output.append(10)
-        pending.removeAll(keepingCapacity: true)
+    /// Adds an entry whose text lies in two pieces.
+    func add(
+        _ first: UnsafeRawPointer, _ firstCount: Int, _ second: UnsafeRawPointer, _ secondCount: Int, isWhole: Bool
+    ) {
+        (head + headCount - 2).storeBytes(of: isWhole ? 70 : 80, as: UInt8.self)
+        var end = memory + count
+        end.copyMemory(from: head, byteCount: headCount)
+        end += headCount
+        end.copyMemory(from: first, byteCount: firstCount)
+        end += firstCount
+        end.copyMemory(from: second, byteCount: secondCount)
+        (end + secondCount).storeBytes(of: 10, as: UInt8.self)
+        count += headCount + firstCount + secondCount + 1
     }
 }
 

@@ -33,8 +33,8 @@ final class Shim {
     private var clock = ClockText()
     private var phase = Phase.running
     private var ending: Ending?
-    private var buffer = Bytes(repeating: 0, count: 65_536)
-    private var framed = Bytes()
+    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 131_072, alignment: 16)
+    private let framed = FrameBuffer()
 
     init(pid: Int32, startTicks: Int64, signals: Int32, listener: Int32, spool: Spool, stdout: Int32, stderr: Int32) {
         self.pid = pid
@@ -106,26 +106,28 @@ final class Shim {
 
     private func readOutput(_ index: Int) {
         let fd = outputs[index].fd
-        let count = buffer.withUnsafeMutableBytes { orch_read(fd, $0.baseAddress!, $0.count) }
+        let count = Int(orch_read(fd, buffer.baseAddress!, buffer.count))
         guard count > 0 else {
             finish(index)
             return
         }
-        framed.removeAll(keepingCapacity: true)
         let time = clock.now()
-        let entries = buffer.withUnsafeBytes {
-            outputs[index].framer.frame(UnsafeRawBufferPointer(rebasing: $0[0..<Int(count)]), at: time, into: &framed)
+        let input = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(buffer)[0..<count])
+        var position = 0
+        while position < count {
+            let entries = outputs[index].framer.frame(input, from: &position, at: time, into: framed)
+            spool.append(framed.bytes, entries: entries)
+            framed.removeAll()
         }
-        spool.append(framed, entries: entries)
     }
 
     private func finish(_ index: Int) {
         guard outputs[index].fd >= 0 else { return }
         _ = orch_close(outputs[index].fd)
         outputs[index].fd = -1
-        framed.removeAll(keepingCapacity: true)
-        let entries = outputs[index].framer.finish(at: clock.now(), into: &framed)
-        spool.append(framed, entries: entries)
+        let entries = outputs[index].framer.finish(at: clock.now(), into: framed)
+        spool.append(framed.bytes, entries: entries)
+        framed.removeAll()
     }
 
     // MARK: Ending

@@ -29,7 +29,7 @@ final class Spool {
     }
 
     /// Appends entries that ``LineFramer`` made. Where the disk is full they are lost, and their numbers stay unused.
-    func append(_ bytes: Bytes, entries: Int64) {
+    func append(_ bytes: UnsafeRawBufferPointer, entries: Int64) {
         guard entries > 0 else { return }
         if file < 0 || segmentSize + Int64(bytes.count) > segmentLimit { rotate() }
         if dropsOldest, totalSize + Int64(bytes.count) > limit { dropOldest(until: limit - Int64(bytes.count)) }

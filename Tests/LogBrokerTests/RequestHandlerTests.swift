@@ -98,7 +98,7 @@ struct RequestHandlerTests {
         var testDescription: String { "\(client): \(api) in version \(version)" }
     }
 
-    private static let frames: [Frame] = {
+    static let frames: [Frame] = {
         let folder = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/Frames"
         return Files.list(folder).flatMap { file in
             ((try? Files.readText("\(folder)/\(file)")) ?? "").split(separator: "\n").compactMap { line in

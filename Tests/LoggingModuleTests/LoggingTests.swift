@@ -16,6 +16,19 @@ struct LevelDetectorTests {
         ("no error was found in all this", .unknown), ("GET /error 200", .unknown), ("informational text", .unknown),
         ("", .unknown),
         ("INFO  started", .info), ("panic: runtime error", .critical),
+        (#"{"level":30,"time":1,"msg":"pino"}"#, .info), (#"{"level":50}"#, .error), (#"{"level": 3}"#, .error),
+        (#"{"message":"level is error","severity":"DEBUG"}"#, .debug), (#"{"log.level":"warn"}"#, .warning),
+        (#"{"time":"x","msg":"\#(String(repeating: "y", count: 2000))","level":"error"}"#, .error),
+        (#"{"msg":"no error here"}"#, .unknown),
+        ("time=2026-01-01T00:00:00Z level=WARN msg=slow", .warning), ("ts=1 lvl=eror msg=x", .error),
+        ("2026-01-01 10:00:00.000 UTC [12] LOG:  checkpoint", .info),
+        ("2026-01-01 10:00:00.000 UTC [12] ERROR:  syntax error", .error),
+        ("2026-01-01 10:00:00.000 UTC [12] DEBUG1:  x", .debug),
+        ("E0102 15:04:05.000000   1 main.go:7] broke", .error), ("I0102 15:04:05.000000   1 main.go:7] ok", .info),
+        ("7:M 01 Jan 2026 10:00:00.000 * Ready to accept connections", .notice),
+        ("7:M 01 Jan 2026 10:00:00.000 # low memory", .warning),
+        ("[2026-01-01 10:00:00,000: WARNING/MainProcess] x", .unknown), ("10:00:00.000 [main] WARN  a.B - x", .warning),
+        ("[INFO] 2026/01/01 x", .info), ("<165>1 2026-01-01T00:00:00Z host app - - x", .notice),
     ])
     func `levels are found where libraries write them and nowhere else`(line: String, level: LogLevel) {
         #expect(Array(line.utf8).withUnsafeBytes { LevelDetector.level(of: $0) } == level)
@@ -99,61 +112,5 @@ struct SpoolReaderTests {
         try write(3, ["c"])
         #expect(SpoolTail.lines(in: folder, count: 2) == ["b", "c"])
         #expect(SpoolTail.lines(in: folder, count: 9) == ["a", "b", "c"])
-    }
-}
-
-struct LineFilterTests {
-    private func record(_ seq: Int64, _ text: String, partial: Bool = false, instance: String = "a") -> (
-        [UInt8], LogRecord
-    ) {
-        var record = LogRecord(
-            at: Timestamp(seconds: seq), instance: instance, stream: "stdout", level: .info, seq: seq,
-            isPartial: partial)
-        if text.contains("ERROR") { record.level = .error }
-        return (Array(text.utf8), record)
-    }
-
-    private func lines(_ query: LogQuery, _ records: [([UInt8], LogRecord)]) throws -> [String] {
-        var filter = try LineFilter(query)
-        return records.compactMap { filter.line($0.0, $0.1, topic: "t")?.line }
-    }
-
-    private let all = LogQuery(topics: [TopicName(unchecked: "t")])
-
-    @Test func `what was sent twice is shown once`() throws {
-        #expect(
-            try lines(all, [record(1, "a"), record(2, "b"), record(1, "a"), record(2, "b"), record(3, "c")]) == [
-                "a", "b", "c",
-            ])
-    }
-
-    @Test func `the parts of a long line are put together, each stream by itself`() throws {
-        let records = [
-            record(1, "ab", partial: true), record(1, "x", partial: true, instance: "b"), record(2, "cd"),
-            record(2, "y", instance: "b"),
-        ]
-        #expect(try lines(all, records) == ["abcd", "xy"])
-    }
-
-    @Test func `instance, time, level and pattern select`() throws {
-        var query = all
-        query.instances = ["a"]
-        query.since = Timestamp(seconds: 2)
-        query.until = Timestamp(seconds: 4)
-        query.pattern = "x+y"
-        let records = [
-            record(1, "xy"), record(2, "xxy"), record(3, "zz"), record(4, "axyb"), record(5, "xy"),
-            record(3, "xy", instance: "b"),
-        ]
-        #expect(try lines(query, records) == ["xxy", "axyb"])
-        var errors = all
-        errors.level = .warning
-        #expect(try lines(errors, [record(1, "fine"), record(2, "ERROR x")]) == ["ERROR x"])
-    }
-
-    @Test func `a pattern that is none is refused`() {
-        var query = all
-        query.pattern = "(unclosed"
-        #expect(throws: OrchError.self) { try LineFilter(query) }
     }
 }

@@ -124,3 +124,9 @@ uint32_t orch_crc32c(uint32_t seed, const void *_Nonnull bytes, size_t count);
 /// The first place of `needle` in `bytes`, or NULL (memmem, which Swift does not see).
 const void *_Nullable orch_find(
     const void *_Nonnull bytes, size_t count, const void *_Nonnull needle, size_t needle_count);
+
+/// The first `byte` in `bytes`, or NULL (memchr).
+const void *_Nullable orch_find_byte(const void *_Nonnull bytes, int byte, size_t count);
+
+/// Lets a pipe hold `size` bytes instead of 64 KiB; where the system does not allow it, it stays as it is.
+void orch_widen_pipe(int fd, int size);

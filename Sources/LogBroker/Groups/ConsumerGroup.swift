@@ -155,7 +155,12 @@ struct ConsumerGroup {
         protocolName = electProtocol()
         if members[leader] == nil { leader = members.keys.min() ?? "" }
         phase = .completing
-        for id in members.keys { members[id]?.assignment = ByteBuffer() }
+        for id in members.keys {
+            members[id]?.assignment = ByteBuffer()
+            // Whoever does not come for its answer is silent from now on.
+            members[id]?.awaitsJoin = false
+            touch(id, now: now)
+        }
     }
 
     /// The one that most members like best among those that all of them know.
@@ -174,10 +179,10 @@ struct ConsumerGroup {
     /// The answer to a member that joins, or `nil` while the others are awaited.
     mutating func joined(_ id: String, now: Instant) throws(KafkaError) -> Joined? {
         expire(now: now)
-        guard let member = members[id] else { throw .unknownMember }
+        guard members[id] != nil else { throw .unknownMember }
         guard phase == .completing || phase == .stable else { return nil }
         members[id]?.awaitsJoin = false
-        members[id]?.deadline = now + member.candidate.sessionTimeout
+        touch(id, now: now)
         let all = members.values.sorted { $0.candidate.memberID < $1.candidate.memberID }.map {
             Joined.Entry(
                 memberID: $0.candidate.memberID, instanceID: $0.candidate.instanceID,
@@ -204,8 +209,12 @@ struct ConsumerGroup {
         case .completing:
             members[id]?.awaitsSync = true
             guard id == leader else { break }
-            for member in members.keys { members[member]?.assignment = assignments[member] ?? ByteBuffer() }
             phase = .stable
+            for member in members.keys {
+                members[member]?.assignment = assignments[member] ?? ByteBuffer()
+                if members[member]?.awaitsSync == true { touch(member, now: now) }
+                members[member]?.awaitsSync = false
+            }
         }
     }
 
@@ -215,7 +224,6 @@ struct ConsumerGroup {
         guard let member = members[id] else { throw .unknownMember }
         guard generation == self.generation, phase != .preparing else { throw .rebalanceInProgress }
         guard phase == .stable else { return nil }
-        members[id]?.awaitsSync = false
         touch(id, now: now)
         return member.assignment
     }

@@ -54,6 +54,7 @@ struct GroupOffsets {
         }
         groups = groups.filter { ($0.value.values.map(\.at).max() ?? 0) > now - Self.retention }
         file = try disk.open(path)
+        try disk.syncFolder(Files.parent(of: path))
         size = end
         if file.size > end { try file.truncate(to: end) }
     }

@@ -52,14 +52,15 @@ actor BrokerStore {
     /// - Returns: where that was, with the number of bytes.
     func open() throws -> [(place: TopicPartition, bytes: Int)] {
         try disk.makeFolder(settings.folder)
+        try disk.syncFolder(Files.parent(of: settings.folder))
         for name in disk.list(settings.folder) where disk.isFolder(folder(name)) {
             guard Self.isLegal(name) else {
-                // What was being deleted in a crash.
-                if name.hasSuffix(Self.deletedSuffix) { disk.removeTree(folder(name)) }
+                // What was being made or deleted in a crash.
+                if name.hasSuffix(Self.unfinished) { disk.removeTree(folder(name)) }
                 continue
             }
             var configuration = TopicConfiguration(settings)
-            if let stored = disk.read(configurationFile(name)) { configuration.restore(stored) }
+            if let stored = disk.read("\(folder(name))/\(Self.configurationFile)") { configuration.restore(stored) }
             let count = disk.list(folder(name)).compactMap(Int.init).count
             topics[name] = Topic(configuration: configuration, logs: try openLogs(name, 0..<count, configuration))
         }
@@ -90,8 +91,8 @@ actor BrokerStore {
     }
 
     private static let mostPartitions = 1000
-    /// No topic's name has a tilde.
-    private static let deletedSuffix = "~deleted"
+    /// Marks a folder that is not a topic yet, or no longer: no topic's name has a tilde.
+    private static let unfinished = "~"
 
     /// What ``create(_:partitions:configuration:)`` would be refused for, without doing it.
     func check(_ topic: String, partitions: Int, configuration: [String: String]) throws(KafkaError) {
@@ -111,12 +112,19 @@ actor BrokerStore {
         var configuration = TopicConfiguration(settings)
         for (name, value) in given { try configuration.set(name, to: value) }
         do {
-            try disk.makeFolder(folder(topic))
-            if !given.isEmpty { try disk.replace(configurationFile(topic), with: configuration.encoded) }
-            let logs = try openLogs(topic, 0..<count, configuration)
+            // Made beside its place and then moved there, so that a crash leaves all of it or nothing.
+            let beside = folder(topic) + Self.unfinished
+            disk.removeTree(beside)
+            for partition in 0..<count { try disk.makeFolder("\(beside)/\(partition)") }
+            if !given.isEmpty {
+                try disk.replace("\(beside)/\(Self.configurationFile)", with: configuration.encoded)
+            }
+            try disk.syncFolder(beside)
+            try disk.rename(beside, to: folder(topic))
             try disk.syncFolder(settings.folder)
-            topics[topic] = Topic(configuration: configuration, logs: logs)
+            topics[topic] = Topic(configuration: configuration, logs: try openLogs(topic, 0..<count, configuration))
         } catch {
+            disk.removeTree(folder(topic))
             throw .kafkaStorageError
         }
     }
@@ -125,13 +133,13 @@ actor BrokerStore {
         guard let logs = topics[topic]?.logs else { throw .unknownTopicOrPartition }
         do throws(SystemError) {
             // Under another name it is gone for good, however long the files take.
-            try disk.rename(folder(topic), to: folder(topic) + Self.deletedSuffix)
+            try disk.rename(folder(topic), to: folder(topic) + Self.unfinished)
             try disk.syncFolder(settings.folder)
         } catch {
             throw .kafkaStorageError
         }
         topics[topic] = nil
-        disk.removeTree(folder(topic) + Self.deletedSuffix)
+        disk.removeTree(folder(topic) + Self.unfinished)
         for partition in logs.indices { waiters.resume(TopicPartition(topic: topic, partition: Int32(partition))) }
     }
 
@@ -158,7 +166,7 @@ actor BrokerStore {
     }
 
     private func folder(_ topic: String) -> String { "\(settings.folder)/\(topic)" }
-    private func configurationFile(_ topic: String) -> String { "\(folder(topic))/configuration.json" }
+    private static let configurationFile = "configuration.json"
 
     private func openLogs(_ topic: String, _ partitions: Range<Int>, _ configuration: TopicConfiguration)
         throws(SystemError) -> [PartitionLog]
@@ -205,6 +213,10 @@ actor BrokerStore {
             }
             return filled
         }
+    }
+
+    func read(_ place: TopicPartition, from offset: Int64, limit: Int) throws(KafkaError) -> ByteBuffer {
+        try log(place).read(from: offset, limit: limit)
     }
 
     func bounds(_ place: TopicPartition) throws(KafkaError) -> (start: Int64, end: Int64) {

@@ -5,6 +5,7 @@ import NIOCore
 enum Compression: Int16 {
     case none = 0
     case gzip = 1
+    case snappy = 2
     case lz4 = 3
     case zstd = 4
 
@@ -16,6 +17,7 @@ enum Compression: Int16 {
         switch self {
         case .none: Array(packed)
         case .gzip: Self.gunzip(packed)
+        case .snappy: Snappy.unpack(packed, limit: Self.largest)
         case .lz4: Self.unpackLZ4(packed)
         case .zstd: Self.unpackZstandard(packed)
         }
@@ -74,19 +76,22 @@ enum Compression: Int16 {
     }
 
     private static func gunzip(_ packed: UnsafeRawBufferPointer) -> [UInt8]? {
-        var stream = z_stream()
+        // zlib's state must not move in memory.
+        let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+        stream.initialize(to: z_stream())
+        defer { stream.deallocate() }
         // 15 bits of window, and 32 more to have the head of gzip or zlib recognised (zlib.h, inflateInit2).
-        guard inflateInit2_(&stream, 15 + 32, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+        guard inflateInit2_(stream, 15 + 32, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
             return nil
         }
-        defer { inflateEnd(&stream) }
-        stream.next_in = UnsafeMutablePointer(mutating: packed.bindMemory(to: UInt8.self).baseAddress)
-        stream.avail_in = UInt32(packed.count)
+        defer { inflateEnd(stream) }
+        stream.pointee.next_in = UnsafeMutablePointer(mutating: packed.bindMemory(to: UInt8.self).baseAddress)
+        stream.pointee.avail_in = UInt32(packed.count)
         return grow(from: packed.count) { room in
-            stream.next_out = room.bindMemory(to: UInt8.self).baseAddress
-            stream.avail_out = UInt32(room.count)
-            let status = inflate(&stream, Z_NO_FLUSH)
-            let written = room.count - Int(stream.avail_out)
+            stream.pointee.next_out = room.bindMemory(to: UInt8.self).baseAddress
+            stream.pointee.avail_out = UInt32(room.count)
+            let status = inflate(stream, Z_NO_FLUSH)
+            let written = room.count - Int(stream.pointee.avail_out)
             guard status == Z_OK || status == Z_STREAM_END, written > 0 || status == Z_STREAM_END else { return nil }
             return (written, status == Z_STREAM_END)
         }

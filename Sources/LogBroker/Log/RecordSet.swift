@@ -6,6 +6,8 @@ package struct RecordSet: Sendable {
     package let nextOffset: Int64
     private let baseOffset: Int64
     private let baseTimestamp: Int64
+    /// The newest record's time, in milliseconds since 1970.
+    package let maxTimestamp: Int64
     private let count: Int
     private let bytes: [UInt8]
 
@@ -25,13 +27,13 @@ package struct RecordSet: Sendable {
         bytes = unpacked
         baseOffset = batch.baseOffset
         nextOffset = batch.lastOffset + 1
+        maxTimestamp = batch.maxTimestamp
         self.baseTimestamp = baseTimestamp
         count = Int(batch.recordCount)
     }
 
-    /// Calls `body` with every record, until it says not to go on or the bytes make no sense any more. Records are valid in
-    /// the call only.
-    package func forEach(_ body: (borrowing RecordView) throws -> Bool) rethrows {
+    /// Calls `body` with every record, until it says not to go on or the bytes make no sense any more.
+    package func visit(_ body: (RecordView) throws -> Bool) rethrows {
         try bytes.withUnsafeBytes { memory in
             var reader = RecordReader(memory)
             for _ in 0..<count {
@@ -42,8 +44,8 @@ package struct RecordSet: Sendable {
     }
 }
 
-/// One record in the memory of its batch.
-package struct RecordView: ~Copyable {
+/// One record in the memory of its batch, valid only while that is visited.
+package struct RecordView {
     package let offset: Int64
     /// In milliseconds since 1970.
     package let timestamp: Int64
@@ -52,7 +54,7 @@ package struct RecordView: ~Copyable {
     fileprivate let headers: RecordReader
 
     /// Calls `body` with every header's name and value.
-    package func forEachHeader(_ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void) {
+    package func visitHeaders(_ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void) {
         var reader = headers
         guard let count = reader.varint(), count > 0 else { return }
         for _ in 0..<count {
@@ -128,7 +130,7 @@ extension RecordBatch {
             return (batch.baseOffset, batch.maxTimestamp)
         }
         var found: (offset: Int64, timestamp: Int64)?
-        records.forEach { record in
+        records.visit { record in
             if record.timestamp >= timestamp { found = (record.offset, record.timestamp) }
             return found == nil
         }

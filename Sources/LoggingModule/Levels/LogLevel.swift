@@ -29,6 +29,9 @@ package enum LogLevel: String, CaseIterable, Sendable, Comparable {
         }
     }
 
+    /// The levels by their own names, as they are sent.
+    static let names = Dictionary(uniqueKeysWithValues: allCases.map { (PackedWord($0.rawValue.utf8), $0) })
+
     static let words: [PackedWord: LogLevel] = [
         "trace": .trace, "finest": .trace, "verbose": .trace, "trc": .trace,
         "debug": .debug, "dbg": .debug, "fine": .debug, "finer": .debug,

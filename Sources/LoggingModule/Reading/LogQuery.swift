@@ -2,6 +2,17 @@ package import OrchModel
 
 /// Which lines somebody wants to see.
 package struct LogQuery: Sendable {
+    package struct Field: Sendable, Equatable {
+        /// Names of nested objects are joined by dots.
+        package var key: String
+        package var value: String
+
+        package init(key: String, value: String) {
+            self.key = key
+            self.value = value
+        }
+    }
+
     package var topics: [TopicName]
     /// Only these instances; empty for all.
     package var instances: Set<String> = []
@@ -10,57 +21,46 @@ package struct LogQuery: Sendable {
     package var since: Timestamp?
     package var until: Timestamp?
     package var follow = false
+    /// Reading goes on where an earlier answer to the same query has ended.
+    package var position: LogPosition?
     /// A regular expression that a line must contain.
     package var pattern: String?
     /// Lines of at least this level. Lines without a level count as `info`.
     package var level: LogLevel?
+    /// What a line of JSON or logfmt must have, all of it.
+    package var fields: [Field] = []
+    /// So many lines of the same instance before and after each are shown too.
+    package var context = 0
+    /// Returns when nothing more will be written and all of it is at the broker; following ends behind that.
+    package var whenOver: (@Sendable () async -> Void)?
 
     package init(topics: [TopicName]) { self.topics = topics }
 }
 
-/// Decides for each record whether it is shown, and puts the parts of long lines together again.
-struct LineFilter {
-    /// A line is cut off behind so many bytes.
-    static let longestLine = 1 << 20
+/// A partition of a topic.
+package struct TopicPlace: Hashable, Sendable {
+    package var topic: String
+    package var partition: Int32
+}
 
-    private let query: LogQuery
-    private let regex: Regex<AnyRegexOutput>?
-    private var lastEntries: [String: Int64] = [:]
-    private var parts: [String: [UInt8]] = [:]
+/// How far each partition was read, as text `topic/partition@offset` joined by commas.
+package struct LogPosition: Sendable, CustomStringConvertible, Equatable {
+    package var offsets: [TopicPlace: Int64]
 
-    /// - Throws: `invalidRequest` for a pattern that is no regular expression.
-    init(_ query: LogQuery) throws(OrchError) {
-        self.query = query
-        do {
-            regex = try query.pattern.map { try Regex($0) }
-        } catch {
-            throw OrchError(
-                .invalidRequest, "\((query.pattern ?? "").quotedOneLine) is no regular expression: \(error)")
+    package init(_ offsets: [TopicPlace: Int64]) { self.offsets = offsets }
+
+    package init?(_ text: some StringProtocol) {
+        offsets = [:]
+        for part in text.split(separator: ",") {
+            let halves = part.split(separator: "@")
+            guard halves.count == 2, let offset = Int64(halves[1]), let slash = halves[0].lastIndex(of: "/"),
+                let partition = Int32(halves[0][halves[0].index(after: slash)...])
+            else { return nil }
+            offsets[TopicPlace(topic: String(halves[0][..<slash]), partition: partition)] = offset
         }
     }
 
-    mutating func line(_ value: [UInt8], _ record: LogRecord, topic: String) -> LogLine? {
-        if !query.instances.isEmpty, !query.instances.contains(record.instance) { return nil }
-        if record.seq > 0 {
-            // What was sent twice after a crash comes with a number that was seen.
-            guard record.seq > lastEntries[record.instance] ?? 0 else { return nil }
-            lastEntries[record.instance] = record.seq
-        }
-        var bytes = value
-        let stream = "\(record.instance)/\(record.stream)"
-        if let earlier = parts.removeValue(forKey: stream) { bytes = earlier + value }
-        if record.isPartial, bytes.count < Self.longestLine {
-            parts[stream] = bytes
-            return nil
-        }
-        if let since = query.since, record.at < since { return nil }
-        if let until = query.until, record.at > until { return nil }
-        if let level = query.level, record.level < level { return nil }
-        let text = String(decoding: bytes, as: UTF8.self)
-        if let regex, (try? regex.firstMatch(in: text)) ?? nil == nil { return nil }
-        guard let topic = TopicName(rawValue: topic) else { return nil }
-        return LogLine(
-            at: record.at, topic: topic, instance: record.instance, stream: record.stream, level: record.level.rawValue,
-            seq: record.seq, line: text)
+    package var description: String {
+        offsets.map { "\($0.key.topic)/\($0.key.partition)@\($0.value)" }.sorted().joined(separator: ",")
     }
 }

@@ -1,7 +1,5 @@
-package import Logging
-package import OrchKafka
 package import OrchModel
-package import OrchSystem
+import Synchronization
 
 /// Answers queries from the topics themselves.
 package struct LogReader: Sendable {
@@ -9,27 +7,30 @@ package struct LogReader: Sendable {
     /// neighbouring times may stand some thousands apart.
     private static let sortWindow = 8192
 
-    /// A reader lives for a moment mostly, and its topics must not wait for each other.
-    private static let longestWait = TimeSpan.milliseconds(50)
+    private let source: any TopicSource
 
-    private let settings: KafkaSettings
-    private let reactor: Reactor
-    private let admin: KafkaAdmin
-    private let logger: Logger
+    package init(source: any TopicSource) { self.source = source }
 
-    package init(settings: KafkaSettings, reactor: Reactor, admin: KafkaAdmin, logger: Logger) {
-        self.settings = settings
-        self.reactor = reactor
-        self.admin = admin
-        self.logger = logger
+    /// All topics with their numbers of partitions.
+    package func topics() async throws(OrchError) -> [String: Int] { try await source.topics() }
+
+    package func recordCount(of topic: String, partitions: Int) async throws(OrchError) -> Int64 {
+        var count: Int64 = 0
+        for partition in 0..<Int32(partitions) {
+            let bounds = try await source.bounds(of: TopicPlace(topic: topic, partition: partition))
+            count += bounds.end - bounds.start
+        }
+        return count
     }
+
+    package typealias Deliver = @Sendable (_ lines: [LogLine], _ position: LogPosition?) async throws -> Void
 
     /// Finds what is wrong with a query before anything is read.
     ///
     /// - Throws: as ``read(_:deliver:)`` does.
     package func check(_ query: LogQuery) async throws(OrchError) {
         _ = try LineFilter(query)
-        let existing = try await admin.topics()
+        let existing = try await source.topics()
         for topic in query.topics where existing[topic.rawValue] == nil {
             let hint =
                 nearest(to: topic.rawValue, in: existing.keys).map { "; did you mean \($0)?" }
@@ -38,83 +39,94 @@ package struct LogReader: Sendable {
         }
     }
 
-    private struct Place: Hashable {
-        var topic: String
-        var partition: Int32
-    }
-
     /// Hands matching lines on, in order of time as far as they lie there already, and then, when the query follows, as they come.
     ///
-    /// - Parameter deliver: gets one or more lines; waiting in it makes the reading wait.
+    /// - Parameter deliver: gets lines, and where to go on after them once that is known; waiting in it makes the reading
+    ///   wait.
     /// - Throws: `notFound` for a topic that does not exist, `invalidRequest` for a bad pattern.
-    package func read(_ query: LogQuery, deliver: ([LogLine]) async throws -> Void) async throws {
-        var ranges: [Place: (start: Int64, end: Int64)] = [:]
+    package func read(_ query: LogQuery, deliver: @escaping Deliver) async throws {
         try await check(query)
-        let existing = try await admin.topics()
+        try await read(query, from: source, deliver)
+    }
+
+    private func read(_ query: LogQuery, from source: some TopicSource, _ deliver: @escaping Deliver) async throws {
+        var ranges = try await ranges(of: query, in: source)
+        if let tail = query.tail, query.position == nil {
+            let lines = try await lastLines(tail, ranges, query, source)
+            ranges = ranges.mapValues { ($0.end, $0.end) }
+            try await deliver(lines, nil)
+        }
+        var progress = Progress(filter: try LineFilter(query), offsets: ranges.mapValues(\.start))
+        try await source.withCursor(progress.offsets) { cursor in
+            try await Self.drain(cursor, ranges, &progress) { lines in try await deliver(lines, nil) }
+        }
+        guard query.follow, !Task.isCancelled else { return }
+        try await deliver([], LogPosition(progress.offsets))
+        try await follow(progress, query, source, deliver)
+    }
+
+    /// What of each partition the query is about.
+    private func ranges(of query: LogQuery, in source: some TopicSource) async throws -> Ranges {
+        let existing = try await source.topics()
+        var ranges: Ranges = [:]
         for topic in query.topics {
-            let partitions = existing[topic.rawValue] ?? 0
-            for partition in 0..<Int32(partitions) {
-                var bounds = try await admin.bounds(of: topic.rawValue, partition: partition)
+            for partition in 0..<Int32(existing[topic.rawValue] ?? 0) {
+                let place = TopicPlace(topic: topic.rawValue, partition: partition)
+                var bounds = try await source.bounds(of: place)
                 if let until = query.until {
-                    // A batch may hold records of a little later and earlier; the filter decides about those.
-                    let behind = try await admin.offset(
-                        of: topic.rawValue, partition: partition, at: until + .seconds(1))
+                    // Records of about the same time may lie side by side in any order; the filter decides about those.
+                    let behind = try await source.offset(of: place, at: until + .seconds(1))
                     bounds.end = max(bounds.start, min(bounds.end, behind))
                 }
                 if let since = query.since {
-                    bounds.start = max(
-                        bounds.start, try await admin.offset(of: topic.rawValue, partition: partition, at: since))
+                    bounds.start = min(bounds.end, max(bounds.start, try await source.offset(of: place, at: since)))
                 }
-                ranges[Place(topic: topic.rawValue, partition: partition)] = bounds
+                if let known = query.position?.offsets[place] {
+                    bounds.start = min(max(bounds.start, known), bounds.end)
+                }
+                ranges[place] = bounds
             }
         }
-        var filter = try LineFilter(query)
-        if let tail = query.tail {
-            let lines = try await lastLines(tail, ranges, query)
-            if !lines.isEmpty { try await deliver(lines) }
-            if !query.follow { return }
-            ranges = ranges.mapValues { ($0.end, $0.end) }
-        }
-        try await withConsumer(ranges.mapValues(\.start)) { consumer in
-            try await drain(consumer, ranges, &filter, isBounded: !query.follow, deliver)
-            while query.follow, !Task.isCancelled {
-                let batch = try await consumer.next()
-                let lines = batch.records.compactMap { filter.line($0.value, LogRecord($0), topic: $0.topic) }
-                if !lines.isEmpty { try await deliver(lines) }
+        return ranges
+    }
+
+    private typealias Ranges = [TopicPlace: (start: Int64, end: Int64)]
+
+    /// How far a query is: what the filter remembers, and where each partition is read next.
+    private struct Progress: Sendable {
+        var filter: LineFilter
+        var offsets: [TopicPlace: Int64]
+
+        mutating func take(_ batch: ReadBatch, upTo ends: Ranges? = nil, _ emit: (LogLine) -> Void) {
+            batch.visit { record in
+                if let end = ends?[record.place]?.end, record.offset >= end { return }
+                guard record.offset >= offsets[record.place] ?? 0 else { return }
+                offsets[record.place] = record.offset + 1
+                filter.take(record, emit: emit)
             }
         }
     }
 
     /// Reads up to the ends, and sorts within a window that slides along.
-    private func drain(
-        _ consumer: KafkaConsumer, _ ranges: [Place: (start: Int64, end: Int64)], _ filter: inout LineFilter,
-        isBounded: Bool, _ deliver: ([LogLine]) async throws -> Void
+    private static func drain(
+        _ cursor: some TopicCursor, _ ranges: Ranges, _ progress: inout Progress,
+        _ deliver: ([LogLine]) async throws -> Void
     ) async throws {
         var open = Set(ranges.filter { $0.value.start < $0.value.end }.keys)
-        var window: [LogLine] = []
+        var window = TimeWindow()
         while !open.isEmpty, !Task.isCancelled {
-            let batch = try await consumer.next()
-            for record in batch.records {
-                let place = Place(topic: record.topic, partition: record.partition)
-                let end = ranges[place]?.end ?? 0
-                if record.offset + 1 >= end { open.remove(place) }
-                // What came after the question is for whoever follows, and is read again there.
-                if isBounded, record.offset >= end { continue }
-                if let line = filter.line(record.value, LogRecord(record), topic: record.topic) { window.append(line) }
-            }
-            for end in batch.ends { open.remove(Place(topic: end.topic, partition: end.partition)) }
-            if window.count > 2 * Self.sortWindow {
-                window.sort(by: Self.isEarlier)
-                try await deliver(Array(window.prefix(Self.sortWindow)))
-                window.removeFirst(Self.sortWindow)
-            }
+            let batch = try await cursor.next()
+            progress.take(batch, upTo: ranges) { window.add($0) }
+            open = open.filter { progress.offsets[$0] ?? 0 < ranges[$0]?.end ?? 0 }
+            open.subtract(batch.ends)
+            if window.count > 2 * sortWindow { try await deliver(window.takeEarliest(sortWindow)) }
         }
-        window.sort(by: Self.isEarlier)
-        if !window.isEmpty { try await deliver(window) }
+        let rest = window.takeEarliest(window.count)
+        if !rest.isEmpty { try await deliver(rest) }
     }
 
     /// Steps back from the ends until enough lines match, each time four times as far.
-    private func lastLines(_ count: Int, _ ranges: [Place: (start: Int64, end: Int64)], _ query: LogQuery) async throws
+    private func lastLines(_ count: Int, _ ranges: Ranges, _ query: LogQuery, _ source: some TopicSource) async throws
         -> [LogLine]
     {
         guard count > 0 else { return [] }
@@ -122,9 +134,9 @@ package struct LogReader: Sendable {
         while true {
             let starts = ranges.mapValues { (start: max($0.start, $0.end - reach), end: $0.end) }
             var found: [LogLine] = []
-            var filter = try LineFilter(query)
-            try await withConsumer(starts.mapValues(\.start)) { consumer in
-                try await drain(consumer, starts, &filter, isBounded: true) { lines in
+            var progress = Progress(filter: try LineFilter(query), offsets: starts.mapValues(\.start))
+            try await source.withCursor(progress.offsets) { cursor in
+                try await Self.drain(cursor, starts, &progress) { lines in
                     found.append(contentsOf: lines)
                     if found.count > 2 * count + Self.sortWindow {
                         found.removeFirst(found.count - count - Self.sortWindow)
@@ -132,35 +144,74 @@ package struct LogReader: Sendable {
                 }
             }
             let isAll = ranges.allSatisfy { $0.value.end - reach <= $0.value.start }
-            if found.count >= count || isAll { return Array(found.sorted(by: Self.isEarlier).suffix(count)) }
+            if found.count >= count || isAll || Task.isCancelled {
+                return Array(found.suffix(count))
+            }
             reach *= 4
         }
     }
 
-    private static func isEarlier(_ left: LogLine, _ right: LogLine) -> Bool {
-        if left.at != right.at { return left.at < right.at }
-        return left.instance == right.instance && left.seq < right.seq
+    // MARK: Following
+
+    /// Hands lines on as they come, until the task is cancelled or the query is over.
+    private func follow(
+        _ progress: Progress, _ query: LogQuery, _ source: some TopicSource, _ deliver: @escaping Deliver
+    ) async throws {
+        let goal = Goal(reached: progress.offsets)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                var progress = progress
+                try await source.withCursor(progress.offsets) { cursor in
+                    while !Task.isCancelled {
+                        var lines: [LogLine] = []
+                        progress.take(try await cursor.next()) { lines.append($0) }
+                        if !lines.isEmpty { try await deliver(lines, LogPosition(progress.offsets)) }
+                        if goal.isReached(by: progress.offsets) { return }
+                    }
+                }
+            }
+            if let whenOver = query.whenOver {
+                group.addTask {
+                    await whenOver()
+                    guard let ends = try? await self.ranges(of: LogQuery(topics: query.topics), in: source) else {
+                        return
+                    }
+                    // What is still to come is handed on first.
+                    if !goal.set(ends.mapValues(\.end)) { try? await Task.sleep(for: .seconds(Self.patience)) }
+                }
+            }
+            try await group.next()
+            group.cancelAll()
+        }
     }
 
-    private func withConsumer(
-        _ starts: [Place: Int64], _ body: (KafkaConsumer) async throws -> Void
-    ) async throws {
-        let logger = logger
-        let consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: Self.longestWait) {
-            notice in
-            if case .trouble(let text) = notice {
-                logger.debug("a reader waits for the broker", metadata: ["cause": "\(text)"])
+    /// Once it is over, what has come is read within so many seconds.
+    private static let patience = 60
+
+    /// Where following may end, and how far it is.
+    private final class Goal: Sendable {
+        private let state: Mutex<(reached: [TopicPlace: Int64], ends: [TopicPlace: Int64]?)>
+
+        init(reached: [TopicPlace: Int64]) { state = Mutex((reached, nil)) }
+
+        func isReached(by offsets: [TopicPlace: Int64]) -> Bool {
+            state.withLock { state in
+                state.reached = offsets
+                return Self.isReached(state.reached, state.ends)
             }
         }
-        let result: Result<Void, any Error>
-        do {
-            for (place, offset) in starts { try consumer.start(place.topic, partition: place.partition, at: offset) }
-            result = .success(try await body(consumer))
-        } catch {
-            result = .failure(error)
+
+        /// - Returns: whether it is reached already.
+        func set(_ ends: [TopicPlace: Int64]) -> Bool {
+            state.withLock { state in
+                state.ends = ends
+                return Self.isReached(state.reached, ends)
+            }
         }
-        // librdkafka's threads take a moment to end, which must not hold up the cooperative pool.
-        await runBlocking(name: "kafka-close") { consumer.close() }
-        try result.get()
+
+        private static func isReached(_ offsets: [TopicPlace: Int64], _ ends: [TopicPlace: Int64]?) -> Bool {
+            guard let ends else { return false }
+            return ends.allSatisfy { place, end in offsets[place].map { $0 >= end } ?? true }
+        }
     }
 }

@@ -1,3 +1,4 @@
+import LogBroker
 import OrchKafka
 import OrchModel
 
@@ -28,5 +29,49 @@ struct LogRecord {
         level =
             record.headers["level"].flatMap(LogLevel.init(rawValue:))
             ?? record.value.withUnsafeBytes { LevelDetector.level(of: $0) }
+    }
+
+    init(_ record: RecordView) {
+        at = Timestamp(milliseconds: max(0, record.timestamp))
+        instance = record.key.isEmpty ? "-" : String(decoding: record.key, as: UTF8.self)
+        stream = "-"
+        seq = 0
+        isPartial = false
+        level = .unknown
+        var found = self
+        var hasLevel = false
+        record.visitHeaders { name, value in
+            switch PackedWord(name) {
+            case Self.atName: Self.number(value).map { found.at = Timestamp(nanoseconds: $0) }
+            case Self.instanceName: found.instance = String(decoding: value, as: UTF8.self)
+            case Self.streamName: found.stream = String(decoding: value, as: UTF8.self)
+            case Self.seqName: found.seq = Self.number(value) ?? 0
+            case Self.partialName: found.isPartial = true
+            case Self.levelName:
+                guard let level = LogLevel.names[PackedWord(value)] else { return }
+                found.level = level
+                hasLevel = true
+            default: break
+            }
+        }
+        if !hasLevel { found.level = LevelDetector.level(of: record.value) }
+        self = found
+    }
+
+    private static let atName: PackedWord = "at"
+    private static let instanceName: PackedWord = "instance"
+    private static let streamName: PackedWord = "stream"
+    private static let seqName: PackedWord = "seq"
+    private static let partialName: PackedWord = "partial"
+    private static let levelName: PackedWord = "level"
+
+    private static func number(_ digits: UnsafeRawBufferPointer) -> Int64? {
+        var value: Int64 = 0
+        for digit in digits {
+            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+            guard digit >= UInt8(ascii: "0"), digit <= UInt8(ascii: "9"), !overflow else { return nil }
+            value = product &+ Int64(digit - UInt8(ascii: "0"))
+        }
+        return digits.isEmpty ? nil : value
     }
 }

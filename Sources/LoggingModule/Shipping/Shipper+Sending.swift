@@ -161,10 +161,6 @@ extension Shipper {
             rest = rest.dropFirst(run.count)
             guard var source = sources.removeValue(forKey: number) else { continue }
             for delivery in run where take(delivery, of: &source, &tooLarge) { moved.insert(number) }
-            if source.mustResend, source.inFlight <= 0, tooLarge == nil {
-                source.rewind()
-                self.rest(number)
-            }
             sources[number] = source
         }
         acknowledgements.send()
@@ -172,7 +168,11 @@ extension Shipper {
             save(number)
             removeIfDrained(number)
         }
-        if let tooLarge { shrinkBatches(tooLarge) }
+        if let tooLarge {
+            shrinkBatches(tooLarge)
+        } else if sources.values.contains(where: \.mustResend) {
+            retryLater()
+        }
     }
 
     /// - Returns: whether the source's checkpoint has moved.
@@ -184,7 +184,7 @@ extension Shipper {
         switch delivery.failure {
         case nil:
             noteTaken()
-            source.trouble = nil
+            if source.trouble != nil { source.trouble = nil }
             // Behind one that came back, nothing counts: all of it is sent again.
             return source.mustResend ? false : source.acknowledge(entry)
         case .tooLarge(let reason) where canShrinkBatches:

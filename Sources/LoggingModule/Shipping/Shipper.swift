@@ -22,8 +22,10 @@ package actor Shipper {
         case notice(KafkaNotice)
     }
 
-    /// A pause before what came back is sent again, and the longest that lines left out for their rate wait to be told.
+    /// The longest that lines left out for their rate wait to be told.
     private static let pause = Duration.milliseconds(500)
+    /// What came back is sent again after a pause that doubles each time, within these bounds.
+    private static let retryDelays = (shortest: Duration.milliseconds(500), longest: Duration.seconds(30))
 
     private let executor = ThreadExecutor(name: "log-shipper")
     private let settings: KafkaSettings
@@ -36,15 +38,16 @@ package actor Shipper {
     private(set) var producer: KafkaProducer?
     private var generation = 0
     private var batchSize = KafkaProducer.BatchSize.full
-    /// The producer cannot go on; a new one is made after a pause.
-    private var mustRebuild = false
+    /// The producer cannot go on, at least with some topic; a new one is made then.
+    private var rebuildAt: ContinuousClock.Instant?
+    private var retryDelay = retryDelays.shortest
     var sources: [UInt64: ShippingSource] = [:]
     private var numbers: [String: UInt64] = [:]
     private var numbersByFolder: [String: UInt64] = [:]
     private var lastNumber: UInt64 = 0
     /// Sources with something to send that the producer had no room for.
     var stalled: Set<UInt64> = []
-    /// Sources whose records came back, and those with left-out lines to tell: looked at after a pause.
+    /// Sources with left-out lines to tell, which are looked at after a pause.
     private var resting: Set<UInt64> = []
     private let pauses = Signal()
     private var trouble = ""
@@ -184,8 +187,7 @@ package actor Shipper {
         case .notice(.fatal(let text)):
             logger.error("the producer cannot go on and is replaced", metadata: ["cause": "\(text)"])
             trouble = text
-            mustRebuild = true
-            pauses.send()
+            retryLater()
         }
     }
 
@@ -200,6 +202,15 @@ package actor Shipper {
         pauses.send()
     }
 
+    /// Sends what came back again after a pause, by a new producer: librdkafka 2.0 never sends to a topic again that was
+    /// refused for good and is allowed later.
+    func retryLater() {
+        guard rebuildAt == nil else { return }
+        rebuildAt = .now + retryDelay
+        retryDelay = min(retryDelay * 2, Self.retryDelays.longest)
+        pauses.send()
+    }
+
     private nonisolated func resumeAfterPauses() async {
         for await _ in pauses.listen() {
             try? await Task.sleep(for: Self.pause)
@@ -208,7 +219,11 @@ package actor Shipper {
     }
 
     private func resume() {
-        if mustRebuild { rebuild() }
+        if let rebuildAt {
+            if rebuildAt <= .now { rebuild() } else { pauses.send() }
+        } else if !sources.values.contains(where: { $0.trouble != nil }) {
+            retryDelay = Self.retryDelays.shortest
+        }
         let rested = resting
         resting = []
         for number in rested {
@@ -243,7 +258,7 @@ package actor Shipper {
 
     /// Puts a new producer in the place of the old one; everything that is not acknowledged is sent again.
     private func rebuild() {
-        mustRebuild = false
+        rebuildAt = nil
         producer?.close()
         producer = nil
         for number in sources.keys { sources[number]?.rewind() }
@@ -251,8 +266,7 @@ package actor Shipper {
             try connect()
         } catch {
             logger.critical("no new producer can be made", metadata: ["cause": "\(error)"])
-            mustRebuild = true
-            pauses.send()
+            retryLater()
         }
         for number in sources.keys { pump(number) }
     }

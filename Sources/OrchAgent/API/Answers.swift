@@ -1,10 +1,9 @@
-import AsyncAlgorithms
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
+import LoggingModule
 import NIOCore
 import OrchModel
-import ServiceLifecycle
 
 enum JSONAnswer {
     static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
@@ -32,7 +31,11 @@ enum EventStream {
     /// What goes over the stream.
     enum Chunk: Sendable {
         case lines([LogLine])
+        /// Where reading goes on behind the lines before; for whoever comes back.
+        case position(LogPosition)
         case events([Event])
+        /// The workload that was followed has ended with this status.
+        case exit(Int32)
         /// Everything that was asked for has been sent.
         case end
         /// A comment, which tells whether the other end is still there.
@@ -41,12 +44,24 @@ enum EventStream {
 
         func encoded() throws -> ByteBuffer {
             switch self {
-            case .lines(let lines): try Self.encode(lines.map { ($0, nil) }, as: "line")
+            case .lines(let lines): Self.encode(lines)
+            case .position(let position): ByteBuffer(string: "event: position\ndata: \(position)\n\n")
+            case .exit(let status): ByteBuffer(string: "event: exit\ndata: \(status)\n\n")
             case .events(let events): try Self.encode(events.map { ($0, $0.sequence) }, as: "event")
             case .end: try Self.encode([(true, nil)], as: "end")
             case .ping: ByteBuffer(string: ": ping\n\n")
             case .failure(let body): try Self.encode([(body, nil)], as: "error")
             }
+        }
+
+        private static func encode(_ lines: [LogLine]) -> ByteBuffer {
+            var buffer = ByteBuffer()
+            for line in lines {
+                buffer.writeStaticString("event: line\ndata: ")
+                LogLineJSON.write(line, into: &buffer)
+                buffer.writeStaticString("\n\n")
+            }
+            return buffer
         }
 
         private static func encode<Value: Encodable>(_ values: [(value: Value, id: Int64?)], as kind: String) throws
@@ -65,49 +80,21 @@ enum EventStream {
         }
     }
 
-    /// An answer whose body `produce` hands out. It is cancelled when the client goes away, and waits while it is slow.
+    /// An answer that `produce` hands out. It is cancelled when the client goes away, and waits while it is slow.
     static func response(
         _ produce: @escaping @Sendable (_ emit: @escaping @Sendable (Chunk) async throws -> Void) async throws -> Void
     ) -> Response {
-        let body = ResponseBody { writer in
-            let channel = AsyncChannel<Chunk>()
-            let feeder = Feeder(channel: channel, produce: produce)
-            // A stream that follows would hold up the agent's end for ever.
-            async let feeding: Void = cancelWhenGracefulShutdown { await feeder.run() }
-            do {
-                for await chunk in channel { try await writer.write(chunk.encoded()) }
-            } catch {
-                // The client is gone: nobody is left to tell. Leaving the scope cancels the feeder.
-                return
-            }
-            await feeding
-            try await writer.finish(nil)
-        }
-        return Response(
-            status: .ok,
-            headers: [.contentType: "text/event-stream", .cacheControl: "no-store", .orchVersion: OrchVersion.current],
-            body: body)
-    }
-
-    private struct Feeder: Sendable {
-        let channel: AsyncChannel<Chunk>
-        let produce: @Sendable (_ emit: @escaping @Sendable (Chunk) async throws -> Void) async throws -> Void
-
-        func run() async {
-            await withTaskGroup(of: Void.self) { group in
+        StreamedAnswer.response(type: "text/event-stream") { send in
+            try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    while (try? await Task.sleep(for: heartbeat)) != nil { await channel.send(.ping) }
+                    while (try? await Task.sleep(for: heartbeat)) != nil { try await send(Chunk.ping.encoded()) }
                 }
                 do {
-                    try await produce { chunk in
-                        await channel.send(chunk)
-                        try Task.checkCancellation()
-                    }
-                } catch is CancellationError {
-                } catch {
-                    await channel.send(.failure(ErrorBody(OrchError(wrapping: error, "the stream broke off"))))
+                    try await produce { chunk in try await send(chunk.encoded()) }
+                } catch let error where !(error is CancellationError) {
+                    let body = ErrorBody(OrchError(wrapping: error, "the stream broke off"))
+                    try await send(Chunk.failure(body).encoded())
                 }
-                channel.finish()
                 group.cancelAll()
             }
         }

@@ -1,96 +1,114 @@
 import Deployer
 import Hummingbird
 import LoggingModule
-import OrchKafka
+import NIOCore
 import OrchModel
+import Synchronization
 
 extension Routes {
     /// How long a query waits for lines that are on their way to the broker.
     private static let patience = TimeSpan.seconds(2)
+    /// The same for the last lines of a workload that has ended.
+    private static let lastPatience = TimeSpan.seconds(30)
 
     func addLogs(to v1: RouterGroup<APIContext>) {
         v1.get("topics") { _, _ in try JSONAnswer.response(try await topics()) }
-        v1.get("logs") { request, _ in try await logs(logQuery(request)) }
+        v1.get("logs") { request, _ in try await logs(LogSelection(request, of: agent)) }
+        v1.get("logs/export") { request, _ in
+            try await export(LogSelection(request, of: agent), packed: request.flag("gzip"))
+        }
+        v1.get("logs/analysis") { request, _ in
+            try JSONAnswer.response(try await analysis(request, LogSelection(request, of: agent)))
+        }
     }
 
     private func topics() async throws -> [TopicView] {
         var views: [TopicView] = []
-        for (name, partitions) in try await agent.admin.topics() {
+        for (name, partitions) in try await agent.logReader.topics() {
             guard let topic = TopicName(rawValue: name) else { continue }
-            var records: Int64 = 0
-            for partition in 0..<Int32(partitions) {
-                let bounds = try await agent.admin.bounds(of: name, partition: partition)
-                records += bounds.end - bounds.start
-            }
+            let records = try await agent.logReader.recordCount(of: name, partitions: partitions)
             views.append(TopicView(name: topic, partitions: partitions, records: records))
         }
         return views.sorted { $0.name < $1.name }
     }
 
-    /// Streams lines as they are found. What can be wrong with the query is said before the stream begins.
-    func logs(_ query: LogQuery) async throws -> Response {
-        // Who has just done something wants to read of it.
+    /// Who has just done something wants to read of it. What is wrong with the query is said before anything is sent.
+    private func prepare(_ query: LogQuery) async throws {
         await agent.shipper.settle(query.topics, patience: Self.patience)
         try await agent.logReader.check(query)
-        return EventStream.response { emit in
-            try await agent.logReader.read(query) { lines in try await emit(.lines(lines)) }
+    }
+
+    // MARK: Lines
+
+    /// Streams lines as they are found.
+    func logs(_ selection: LogSelection) async throws -> Response {
+        var query = selection.query
+        try await prepare(query)
+        let jobs = query.follow && selection.isOfModules ? await onlyJobs(selection.modules) : []
+        if !jobs.isEmpty {
+            query.whenOver = { [agent, topics = query.topics] in
+                await agent.waitForEnd(of: jobs)
+                await agent.shipper.settle(topics, patience: Self.lastPatience)
+            }
+        }
+        return EventStream.response { [query] emit in
+            try await agent.logReader.read(query) { lines, position in
+                if !lines.isEmpty { try await emit(.lines(lines)) }
+                if let position { try await emit(.position(position)) }
+            }
+            if !jobs.isEmpty { try await emit(.exit(await agent.exitStatus(of: jobs))) }
             try await emit(.end)
         }
     }
 
-    private func logQuery(_ request: Request) async throws -> LogQuery {
-        let parameters = request.uri.queryParameters
-        var topics = try parameters.getAll("topic").map { try TopicName(checking: $0) }
-        var instances: Set<String> = []
-        for module in try parameters.getAll("module").map({ try ModuleName(checking: $0) }) {
-            topics.append(try await topic(of: module))
+    /// The modules when all of them run to an end by themselves; otherwise none.
+    private func onlyJobs(_ modules: Set<ModuleName>) async -> Set<ModuleName> {
+        for module in modules {
+            guard let spec = await agent.deployer.spec(of: module), spec.isJob else { return [] }
         }
-        for id in try parameters.getAll("instance").map({ try InstanceID(checking: $0) }) {
-            instances.insert(id.rawValue)
-            topics.append(try await topic(of: id))
-        }
-        if topics.isEmpty {
-            topics = await agent.deployer.services.map(\.topic)
-            if topics.isEmpty {
-                throw OrchError(.notFound, "nothing is deployed: name a topic with --topic ('orch topics' lists them)")
-            }
-        }
-        var query = LogQuery(topics: Array(Set(topics)).sorted())
-        query.instances = instances
-        query.tail = try request.number("tail")
-        query.since = try request.time("since")
-        query.until = try request.time("until")
-        query.follow = request.flag("follow")
-        query.pattern = parameters["grep"].map(String.init)
-        if let word = parameters["level"] {
-            guard let level = LogLevel(word: word) else {
-                throw OrchError(
-                    .invalidRequest,
-                    "\(String(word).quotedOneLine) is no level: use trace, debug, info, notice, warning, error or critical"
-                )
-            }
-            query.level = level
-        }
-        return query
+        return modules
     }
 
-    private func topic(of module: ModuleName) async throws -> TopicName {
-        if let spec = await agent.deployer.spec(of: module) { return spec.topic }
-        // One that was removed has left its topic behind, which has its name unless it was given another.
-        if try await agent.admin.topics()[module.rawValue] != nil { return TopicName(unchecked: module.rawValue) }
-        throw OrchError(
-            .notFound,
-            "there is no module \(module): 'orch services' lists what is deployed, 'orch topics' what has logs")
+    // MARK: Export
+
+    /// All lines as JSON, one a line.
+    private func export(_ selection: LogSelection, packed: Bool) async throws -> Response {
+        var query = selection.query
+        query.follow = false
+        try await prepare(query)
+        let type = packed ? "application/gzip" : "application/x-ndjson"
+        return StreamedAnswer.response(type: type) { [query, agent] send in
+            let packer = packed ? GzipWriter() : nil
+            try await agent.logReader.read(query) { lines, _ in
+                var buffer = ByteBuffer()
+                for line in lines {
+                    LogLineJSON.write(line, into: &buffer)
+                    buffer.writeInteger(UInt8(ascii: "\n"))
+                }
+                if let packer { buffer = ByteBuffer(bytes: packer.add(Array(buffer.readableBytesView))) }
+                if buffer.readableBytes > 0 { try await send(buffer) }
+            }
+            if let packer { try await send(ByteBuffer(bytes: packer.finish())) }
+        }
     }
 
-    private func topic(of instance: InstanceID) async throws -> TopicName {
-        if let view = await agent.deployer.instances().first(where: { $0.id == instance }) { return view.topic }
-        // The id begins with the module's name.
-        guard let dash = instance.rawValue.lastIndex(of: "-"),
-            let module = ModuleName(rawValue: String(instance.rawValue[..<dash]))
-        else {
-            throw OrchError(.notFound, "there is no instance \(instance)")
+    // MARK: Analysis
+
+    private func analysis(_ request: Request, _ selection: LogSelection) async throws -> LogAnalysisView {
+        var query = selection.query
+        query.follow = false
+        try await prepare(query)
+        var bounds = LogAnalysis.Bounds()
+        if let patterns = try request.number("patterns") { bounds.patterns = patterns }
+        if let buckets = try request.number("buckets"), (1...600).contains(buckets) { bounds.buckets = buckets }
+        var deployedAt = try request.time("new_since")
+        if deployedAt == nil, selection.modules.count == 1, let module = selection.modules.first {
+            deployedAt = try? await agent.deployer.revisions(of: module).first(where: \.isTarget)?.deployedAt
         }
-        return try await topic(of: module)
+        let analysis = Mutex(LogAnalysis(bounds, deployedAt: deployedAt))
+        try await agent.logReader.read(query) { lines, _ in
+            analysis.withLock { analysis in for line in lines { analysis.add(line) } }
+        }
+        return analysis.withLock(\.view)
     }
 }

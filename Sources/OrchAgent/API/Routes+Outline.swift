@@ -38,10 +38,10 @@ extension Routes {
                 try await agent.deployer.deploy(spec, checkIndex: nil), status: .accepted)
         }
         v1.get("Consume_Log_For_Topic/:topic") { request, context in
-            var query = LogQuery(topics: [try context.name(TopicName.self, "topic")])
-            query.tail = try request.number("tail")
-            query.follow = request.flag("follow")
-            return try await logs(query)
+            var selection = LogSelection(topic: try context.name(TopicName.self, "topic"))
+            selection.query.tail = try request.number("tail")
+            selection.query.follow = request.flag("follow")
+            return try await logs(selection)
         }
     }
 }

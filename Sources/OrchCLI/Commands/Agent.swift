@@ -27,8 +27,22 @@ package enum AgentOptions {
         OptionSpec(
             "kafka", nil, .text, "BROKERS", "Log to this Kafka cluster (host:port,...) instead of the embedded broker."),
         OptionSpec(
+            "kafka-config", nil, .file, "FILE",
+            "How to reach that cluster: lines 'name=value' with librdkafka's names, as security.protocol, sasl.mechanisms, sasl.username, sasl.password, ssl.ca.location."
+        ),
+        OptionSpec(
             "broker-port", nil, .integer(0...65535), "PORT",
             "Port of the embedded broker; by default a free one, kept over restarts."),
+        OptionSpec(
+            "broker-sync", nil, .choice(["interval", "always"]), "POLICY",
+            "When the embedded broker's records are synced to disk: interval, within a second, or always, before they are acknowledged."
+        ),
+        OptionSpec(
+            "broker-retention-size", nil, .size, "SIZE",
+            "The most that a topic keeps in the embedded broker; 1G by default."),
+        OptionSpec(
+            "broker-retention-time", nil, .duration, "SPAN",
+            "How long the embedded broker keeps a record; 168h by default."),
         OptionSpec(
             "log-level", nil, .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "LEVEL",
             "What the agent's own modules log; info by default."),
@@ -40,7 +54,9 @@ package enum AgentOptions {
         var words = ["--data-dir", try invocation.dataDirectory, "--socket", try invocation.socket]
         for option in all {
             guard let value = try invocation.text(option.name) else { continue }
-            words += option.isFlag ? (value == "true" ? ["--\(option.name)"] : []) : ["--\(option.name)", value]
+            // The agent may run in another directory.
+            let absolute = if case .file = option.kind { Files.resolve(value, in: invocation.directory) } else { value }
+            words += option.isFlag ? (value == "true" ? ["--\(option.name)"] : []) : ["--\(option.name)", absolute]
         }
         return words
     }

@@ -6,7 +6,7 @@ enum CommandTable {
         .rollback, .promote, .abort, .pause, .resume, .history, .diff,
         .start, .stop, .restart, .scale, .remove,
         .instances, .services, .modules, .inspect, .why,
-        .logs, .topics, .events,
+        .logs, .logsAnalyze, .logsExport, .topics, .events,
         .config, .completion, .version, .help, .complete, .manual,
     ]
 }

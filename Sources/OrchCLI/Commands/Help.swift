@@ -3,14 +3,14 @@ import OrchModel
 extension CommandSpec {
     static let help = CommandSpec(
         name: "help", summary: "Show help on a command, or on all",
-        operands: [OperandSpec("COMMAND", optional: true, "Name of a command.")],
+        operands: [OperandSpec("COMMAND", optional: true, repeats: true, "Name of a command.")],
         examples: ["orch help deploy"]
     ) { invocation in
         guard let name = invocation.operands.first else {
             try invocation.console.print(HelpText.overview(CommandTable.all))
             return 0
         }
-        guard let command = CommandTable.all.first(where: { $0.name == name || $0.aliases.contains(name) }) else {
+        guard let command = CommandTable.all.named(invocation.operands) else {
             let hint = nearest(to: name, in: CommandTable.all.filter { !$0.isHidden }.map(\.name)).map {
                 "did you mean '\($0)'?"
             }

@@ -7,96 +7,109 @@ extension CommandSpec {
     static let logs = CommandSpec(
         name: "logs", summary: "Show log lines, those of instances that are gone included",
         discussion:
-            "Without a selection the logs of all services are shown. Lines of several instances are put in order of time. With -o jsonl each line is a JSON object.",
-        operands: [
-            OperandSpec(
-                "NAME", optional: true, repeats: true, names: .modules,
-                "Service or instance, as --module and --instance.")
-        ],
-        options: [
-            OptionSpec("topic", nil, .text, "TOPIC", repeats: true, names: .topics, "Lines of this topic."),
-            OptionSpec("module", "m", .text, "MODULE", repeats: true, names: .modules, "Lines of this module."),
-            OptionSpec("instance", "i", .text, "ID", repeats: true, names: .instances, "Lines of this instance."),
+            "Without a selection the logs of all services are shown. Lines of several instances are put in order of time. With -o jsonl each line is a JSON object. "
+            + "Following goes on over restarts, replacements and restarts of the agent; of a job it ends with the job's exit status.",
+        operands: [LogSelection.operand],
+        options: LogSelection.options + [
             OptionSpec(
                 "tail", "n", .integer(0...10_000_000), "COUNT",
                 "Only the last so many lines; 100 when following, otherwise all."),
-            OptionSpec("since", nil, .time, "TIME", "Lines from this time on: RFC 3339, or a span back as in 10m."),
-            OptionSpec("until", nil, .time, "TIME", "Lines up to this time."),
             OptionSpec("follow", "f", "Go on with lines as they come."),
-            OptionSpec("grep", "g", .text, "REGEX", "Lines that this regular expression matches."),
             OptionSpec(
-                "level", "l", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "LEVEL",
-                "Lines of at least this level; those without one count as info."),
+                "context", "C", .integer(0...1000), "COUNT",
+                "Also so many lines of the same instance before and after each."),
+            OptionSpec(
+                "before-exit", nil, .text, "ID", names: .instances,
+                "The last lines before this instance ended; 50, or as many as --tail says."),
             OptionSpec("timestamps", "T", "Begin each line with its time."),
         ],
         examples: [
             "orch logs --topic Request_Manager", "orch logs shop -f --level warning",
-            "orch logs -i shop-k3v9qd --since 10m -o jsonl",
+            "orch logs -i shop-k3v9qd --since 10m -o jsonl", "orch logs shop --field user.id=42 --context 3",
+            "orch logs --before-exit shop-k3v9qd",
         ]
     ) { invocation in
         let client = try invocation.client()
         var query = try await LogSelection.query(invocation, client)
-        let printer = LinePrinter(invocation, isSingle: query.count { $0.0 == "instance" } == 1)
-        while true {
-            var last: Timestamp?
-            do throws(OrchError) {
-                try await client.stream("/v1/logs", query: query) { message in
-                    guard message.kind == "line" else { return message.kind != "end" }
-                    let line = try JSONDecoder().decode(LogLine.self, from: Data(message.data.utf8))
-                    last = line.at
-                    try printer.print(line, json: message.data)
-                    return true
-                }
-                return 0
-            } catch {
-                // Following goes on over restarts of the agent, from behind what was shown.
-                guard try invocation.flag("follow"), error.code == .unavailable else { throw error }
-                if let last {
-                    query.removeAll { $0.0 == "tail" || $0.0 == "since" }
-                    query.append(("since", Timestamp(nanoseconds: last.nanoseconds + 1).description))
-                }
-                try await Task.sleep(for: .milliseconds(200))
-            }
-        }
-    }
-}
-
-/// The selection of lines, as the agent's query.
-private enum LogSelection {
-    static func query(_ invocation: Invocation, _ client: AgentClient) async throws -> [(String, String)] {
-        var query: [(String, String)] = []
-        for topic in try invocation.values("topic") { query.append(("topic", try TopicName(checking: topic).rawValue)) }
-        for module in try invocation.values("module") {
-            query.append(("module", try ModuleName(checking: module).rawValue))
-        }
-        for instance in try invocation.values("instance") {
-            query.append(("instance", try InstanceID(checking: instance).rawValue))
-        }
-        if !invocation.operands.isEmpty {
-            let modules = Set(try await client.call("GET", "/v1/services", as: [ServiceView].self).map(\.name.rawValue))
-            for operand in invocation.operands {
-                let name = try InstanceID(checking: operand).rawValue
-                query.append((modules.contains(name) || !looksLikeInstance(name) ? "module" : "instance", name))
-            }
-        }
         let follows = try invocation.flag("follow")
         if let tail = try invocation.integer("tail") {
             query.append(("tail", String(tail)))
         } else if follows, try invocation.time("since") == nil {
             query.append(("tail", "100"))
         }
-        for name in ["since", "until"] {
-            if let time = try invocation.time(name) { query.append((name, time.description)) }
+        if let context = try invocation.integer("context") { query.append(("context", String(context))) }
+        if let id = try invocation.text("before-exit") {
+            query.append(("before_exit", try InstanceID(checking: id).rawValue))
         }
-        for name in ["grep", "level"] { if let text = try invocation.text(name) { query.append((name, text)) } }
         if follows { query.append(("follow", "true")) }
-        return query
+        let printer = LinePrinter(
+            invocation, isSingle: query.count { ["instance", "before_exit"].contains($0.0) } == 1)
+        guard follows else {
+            try await client.stream("/v1/logs", query: query) { message in
+                if message.kind == "line" { try printer.print(message.data) }
+                return message.kind != "end"
+            }
+            return 0
+        }
+        var follower = Follower(client: client, printer: printer, query: query)
+        return try await follower.run()
+    }
+}
+
+/// Follows lines over restarts of the agent: goes on from the position that the agent has told last, and leaves out the
+/// lines that come a second time.
+private struct Follower {
+    let client: AgentClient
+    let printer: LinePrinter
+    var query: [(String, String)]
+    /// The number of the last line of each instance that was shown.
+    private var shown: [String: Int64] = [:]
+    private var position: String?
+    private var status: Int32 = 0
+
+    private static let pause = Duration.milliseconds(200)
+
+    init(client: AgentClient, printer: LinePrinter, query: [(String, String)]) {
+        self.client = client
+        self.printer = printer
+        self.query = query
     }
 
-    /// An instance's id ends in a dash and six characters.
-    private static func looksLikeInstance(_ name: String) -> Bool {
-        guard let dash = name.lastIndex(of: "-") else { return false }
-        return name[dash...].count == 7
+    /// - Returns: the exit status of the workload where it has ended; otherwise it follows until it is interrupted.
+    mutating func run() async throws -> Int32 {
+        while true {
+            do throws(OrchError) {
+                try await follow()
+                return status
+            } catch {
+                guard error.code == .unavailable else { throw error }
+                if let position {
+                    query.removeAll { ["tail", "since", "position"].contains($0.0) }
+                    query.append(("position", position))
+                }
+                try await Task.sleep(for: Self.pause)
+            }
+        }
+    }
+
+    private mutating func follow() async throws(OrchError) {
+        var (shown, position, status) = (shown, position, status)
+        defer { (self.shown, self.position, self.status) = (shown, position, status) }
+        let isAgain = position != nil
+        let printer = printer
+        try await client.stream("/v1/logs", query: query) { message in
+            switch message.kind {
+            case "line":
+                let line = try JSONDecoder().decode(LogLine.self, from: Data(message.data.utf8))
+                if isAgain, line.seq > 0, line.seq <= shown[line.instance] ?? 0 { return true }
+                shown[line.instance] = max(shown[line.instance] ?? 0, line.seq)
+                try printer.print(line, json: message.data)
+            case "position": position = message.data
+            case "exit": status = Int32(message.data) ?? 1
+            default: break
+            }
+            return message.kind != "end"
+        }
     }
 }
 
@@ -112,6 +125,14 @@ private struct LinePrinter: Sendable {
         self.isSingle = isSingle
     }
 
+    /// - Parameter json: the line as the agent sent it.
+    func print(_ json: String) throws {
+        switch console.format {
+        case .json, .jsonl: try console.print(json)
+        default: try print(try JSONDecoder().decode(LogLine.self, from: Data(json.utf8)), json: json)
+        }
+    }
+
     func print(_ line: LogLine, json: String) throws {
         switch console.format {
         case .json, .jsonl: try console.print(json)
@@ -120,13 +141,21 @@ private struct LinePrinter: Sendable {
             var text = ""
             if showsTime { text += console.styled(line.at.description, .dim) + " " }
             if !isSingle { text += console.styled(line.instance, .cyan) + " | " }
-            let style: Console.Style? =
-                switch line.level {
-                case "error", "critical": .red
-                case "warning": .yellow
-                default: nil
-                }
-            try console.print(text + console.styled(line.line, style))
+            if let bytes = line.base64.flatMap({ Data(base64Encoded: $0) }) {
+                // What is no text comes out as it went in.
+                try console.print(Array(text.utf8) + bytes)
+            } else {
+                try console.print(text + console.styled(line.line, style(of: line)))
+            }
+        }
+    }
+
+    private func style(of line: LogLine) -> Console.Style? {
+        if line.context == true { return .dim }
+        return switch line.level {
+        case "error", "critical": .red
+        case "warning": .yellow
+        default: nil
         }
     }
 }

@@ -8,13 +8,12 @@ struct CompletionEngine: Sendable {
         let finished = words.dropLast()
         let current = words.last ?? ""
         guard let index = commandIndex(in: Array(finished)) else {
-            let names = commands.filter { !$0.isHidden }.flatMap { [$0.name] + $0.aliases }
+            let names = commands.filter { !$0.isHidden && $0.words.count == 1 }.flatMap { [$0.name] + $0.aliases }
             return (current.hasPrefix("-") ? optionWords(GlobalOptions.all) : names, nil)
         }
-        guard
-            let command = commands.first(where: { $0.name == finished[index] || $0.aliases.contains(finished[index]) })
-        else { return ([], nil) }
-        if let previous = finished.last, finished.count > index + 1, let option = option(previous, of: command),
+        guard let command = commands.named(finished[index...]) else { return ([], nil) }
+        let first = index + command.words.count
+        if let previous = finished.last, finished.count > first, let option = option(previous, of: command),
             !option.isFlag
         {
             return (choices(of: option), option.names)
@@ -22,10 +21,11 @@ struct CompletionEngine: Sendable {
         if current.hasPrefix("-") { return (optionWords(command.allOptions), nil) }
         if command.name == "completion" { return (["bash", "zsh", "fish"], nil) }
         if command.name == "help" { return (commands.filter { !$0.isHidden }.map(\.name), nil) }
-        let given = operandCount(Array(finished[(index + 1)...]), command)
+        let given = operandCount(Array(finished[first...]), command)
         let operand =
             given < command.operands.count ? command.operands[given] : command.operands.last { $0.isRepeatable }
-        return ([], operand?.names)
+        let parts = finished.count == index + 1 ? commands.filter { $0.words.first == command.words.first } : []
+        return (parts.compactMap { $0.words.count == 2 ? String($0.words[1]) : nil }, operand?.names)
     }
 
     private func commandIndex(in words: [String]) -> Int? {

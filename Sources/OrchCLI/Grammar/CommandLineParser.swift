@@ -39,13 +39,13 @@ struct CommandLineParser: Sendable {
             if !wantsHelp { try complainAboutOptions(leading) }
             return .help(nil)
         }
-        guard let command = commands.first(where: { $0.name == name || $0.aliases.contains(name) }) else {
+        guard let command = commands.named(words) else {
             let known = commands.filter { !$0.isHidden }.flatMap { [$0.name] + $0.aliases }
             let hint = nearest(to: name, in: known).map { "did you mean '\($0)'?" } ?? "'orch help' lists the commands"
             throw OrchError(.invalidRequest, "there is no command \(name.quotedOneLine): \(hint)")
         }
         if wantsHelp { return .help(command) }
-        return .run(try parse(leading + words.dropFirst(), for: command))
+        return .run(try parse(leading + words.dropFirst(command.words.count), for: command))
     }
 
     /// `--help` wins wherever it stands, before anything is done; only behind `--` it is an operand.
@@ -161,5 +161,14 @@ struct CommandLineParser: Sendable {
                 "\(String(parsed.operands[command.operands.count].prefix(80)).quotedOneLine) is one word too many: \(command.synopsis)"
             )
         }
+    }
+}
+
+extension [CommandSpec] {
+    /// The command that some words begin with: one of two words, as `logs analyze`, wins over one of the first.
+    func named(_ words: some Collection<String>) -> CommandSpec? {
+        let two = words.prefix(2).joined(separator: " ")
+        return first { $0.words.count == 2 && $0.name == two }
+            ?? first { $0.name == words.first || $0.aliases.contains(words.first ?? "") }
     }
 }

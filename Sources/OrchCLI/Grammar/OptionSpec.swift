@@ -107,6 +107,7 @@ struct OperandSpec: Sendable {
 
 /// One command, from which parsing, help, completions and the manual come.
 struct CommandSpec: Sendable {
+    /// One word, or two where it is part of another, as `logs analyze`.
     let name: String
     var aliases: [String] = []
     let summary: String
@@ -119,6 +120,8 @@ struct CommandSpec: Sendable {
     var isHidden = false
     /// Does the work and gives the exit status.
     let run: @Sendable (Invocation) async throws -> Int32
+
+    var words: [Substring] { name.split(separator: " ") }
 
     var synopsis: String {
         (["orch", name] + (options.isEmpty ? [] : ["[options]"]) + operands.map(\.synopsis)).joined(separator: " ")

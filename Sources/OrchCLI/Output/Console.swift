@@ -32,6 +32,13 @@ struct Console: Sendable {
         guard StandardStream.output.write(line + "\n") else { throw ClosedPipe() }
     }
 
+    /// A line of bytes that need not be text.
+    func print(_ line: [UInt8]) throws { try write(line + [UInt8(ascii: "\n")]) }
+
+    func write(_ bytes: [UInt8]) throws {
+        guard StandardStream.output.write(bytes) else { throw ClosedPipe() }
+    }
+
     /// A word on what goes on; not with `--quiet`.
     func note(_ line: String) {
         if !isQuiet { StandardStream.error.write(line + "\n") }

@@ -20,9 +20,16 @@ package struct LogLine: Codable, Sendable {
     /// Gapless per instance, from 1; 0 where somebody else wrote the record.
     package var seq: Int64
     package var line: String
+    /// The bytes of the line in Base64, where they are no UTF-8.
+    package var base64: String?
+    /// The number of the line that this one goes on from, as a stack trace does from the error above it.
+    package var continues: Int64?
+    /// It is shown for a line near it.
+    package var context: Bool?
 
     package init(
-        at: Timestamp, topic: TopicName, instance: String, stream: String, level: String, seq: Int64, line: String
+        at: Timestamp, topic: TopicName, instance: String, stream: String, level: String, seq: Int64, line: String,
+        base64: String? = nil, continues: Int64? = nil, context: Bool? = nil
     ) {
         self.at = at
         self.topic = topic
@@ -31,5 +38,8 @@ package struct LogLine: Codable, Sendable {
         self.level = level
         self.seq = seq
         self.line = line
+        self.base64 = base64
+        self.continues = continues
+        self.context = context
     }
 }

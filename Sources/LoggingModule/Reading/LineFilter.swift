@@ -1,0 +1,125 @@
+import FoundationEssentials
+import OrchModel
+
+/// Decides for each record whether it is shown: puts the parts of long lines together, folds what was sent twice, and lets
+/// stack traces follow the line that they belong to.
+struct LineFilter: Sendable {
+    /// A line is cut off behind so many bytes.
+    static let longestLine = 1 << 20
+    /// Shorter values are no parts of longer lines: `orch-shim` cuts there.
+    private static let shortestPart = 16_384
+    /// Streams whose state is kept; the oldest state goes when there are more.
+    private static let mostStreams = 4096
+
+    /// What is known of one stream of one instance.
+    private struct Stream {
+        var parts: [UInt8] = []
+        var traces = TraceGrouper()
+        /// The last line that did not go on from another.
+        var head: (seq: Int64, level: LogLevel, isShown: Bool) = (0, .unknown, false)
+        /// The newest lines that were not shown, for whoever wants to see what came before.
+        var before: [LogLine] = []
+        /// So many lines behind the last match are still to be shown.
+        var after = 0
+
+        var isIdle: Bool { parts.isEmpty && !head.isShown && after == 0 }
+    }
+
+    private let query: LogQuery
+    private let pattern: LinePattern?
+    private let fields: [FieldFilter]
+    private var seen = SeenEntries()
+    private var streams: [String: Stream] = [:]
+    /// Streams that are in the middle of something, so that their next line has to be looked at.
+    private var busy: Set<String> = []
+
+    /// - Throws: `invalidRequest` for a pattern that is no regular expression.
+    init(_ query: LogQuery) throws(OrchError) {
+        self.query = query
+        pattern = try query.pattern.map { (text) throws(OrchError) in try LinePattern(text) }
+        fields = query.fields.map(FieldFilter.init)
+    }
+
+    /// - Parameter emit: gets the lines that are shown for this record, in order.
+    mutating func take(_ record: ReadRecord, emit: (LogLine) -> Void) {
+        if !query.instances.isEmpty, !record.isKeyed(byOneOf: query.instances) { return }
+        // Most lines of a search match nothing: what they are need not be known.
+        if busy.isEmpty, query.context == 0, record.value.count < Self.shortestPart, !matchesText(record.value) {
+            return
+        }
+        let head = record.head
+        if !query.instances.isEmpty, !query.instances.contains(head.instance) { return }
+        // What was sent twice after a crash comes with a number that was seen.
+        if head.seq > 0, !seen.insert(head.seq, of: head.instance) { return }
+        let key = "\(head.instance)/\(head.stream)"
+        var stream = streams.removeValue(forKey: key) ?? Stream()
+        take(record, head, &stream, emit)
+        if stream.isIdle { busy.remove(key) } else { busy.insert(key) }
+        if streams.count >= Self.mostStreams {
+            streams = [:]
+            busy = []
+        }
+        streams[key] = stream
+    }
+
+    private func matchesText(_ line: UnsafeRawBufferPointer) -> Bool {
+        pattern?.matches(line) ?? true && fields.allSatisfy { $0.matches(line) }
+    }
+
+    private func take(
+        _ record: ReadRecord, _ head: LogRecord, _ stream: inout Stream, _ emit: (LogLine) -> Void
+    ) {
+        if head.isPartial, stream.parts.count + record.value.count < Self.longestLine {
+            stream.parts += record.value
+            return
+        }
+        guard stream.parts.isEmpty else {
+            stream.parts += record.value
+            let whole = stream.parts
+            stream.parts = []
+            whole.withUnsafeBytes { judge($0, head, record.place, &stream, emit) }
+            return
+        }
+        judge(record.value, head, record.place, &stream, emit)
+    }
+
+    private func judge(
+        _ text: UnsafeRawBufferPointer, _ record: LogRecord, _ place: TopicPlace, _ stream: inout Stream,
+        _ emit: (LogLine) -> Void
+    ) {
+        let goesOn = stream.traces.continues(text)
+        let level = goesOn && record.level == .unknown ? stream.head.level : record.level
+        let isWanted =
+            isInTime(record) && query.level.map { level >= $0 } ?? true
+            && (goesOn && stream.head.isShown || matchesText(text))
+        if !goesOn { stream.head = (record.seq, level, isWanted && isSelective) }
+        guard isWanted || query.context > 0, let topic = TopicName(rawValue: place.topic) else { return }
+        let valid = String(validating: text, as: UTF8.self)
+        var line = LogLine(
+            at: record.at, topic: topic, instance: record.instance, stream: record.stream, level: level.rawValue,
+            seq: record.seq, line: valid ?? String(decoding: text, as: UTF8.self),
+            base64: valid == nil ? Data(text).base64EncodedString() : nil, continues: goesOn ? stream.head.seq : nil)
+        if isWanted {
+            for earlier in stream.before { emit(earlier) }
+            stream.before = []
+            stream.after = query.context
+            emit(line)
+        } else if isInTime(record) {
+            line.context = true
+            if stream.after > 0 {
+                stream.after -= 1
+                emit(line)
+            } else {
+                stream.before.append(line)
+                if stream.before.count > query.context { stream.before.removeFirst() }
+            }
+        }
+    }
+
+    /// Whether anything but the time decides: otherwise there is no need to follow traces.
+    private var isSelective: Bool { pattern != nil || !fields.isEmpty || query.level != nil }
+
+    private func isInTime(_ record: LogRecord) -> Bool {
+        query.since.map { record.at >= $0 } ?? true && query.until.map { record.at <= $0 } ?? true
+    }
+}

@@ -1,0 +1,78 @@
+import LogBroker
+import OrchKafka
+package import OrchModel
+
+/// Where topics are read from: a Kafka cluster, or the broker in this process without the way over the network.
+package protocol TopicSource: Sendable {
+    associatedtype Cursor: TopicCursor
+
+    /// All topics with their numbers of partitions.
+    func topics() async throws(OrchError) -> [String: Int]
+    /// The first offset and the one behind the last.
+    func bounds(of place: TopicPlace) async throws(OrchError) -> (start: Int64, end: Int64)
+    /// The first offset with a record of `time` or later; the end when there is none.
+    func offset(of place: TopicPlace, at time: Timestamp) async throws(OrchError) -> Int64
+    /// Reads from these offsets on for as long as `body` runs.
+    func withCursor(_ starts: [TopicPlace: Int64], _ body: (Cursor) async throws -> Void) async throws
+}
+
+package protocol TopicCursor {
+    /// What has come, at least one record or the end of a partition; waits without a clock. Where several partitions have
+    /// something, what is older comes first as far as it can be told.
+    ///
+    /// Cancelling returns an empty batch at once. One caller at a time.
+    func next() async throws(OrchError) -> ReadBatch
+}
+
+/// Some records, and the partitions that were read to their ends.
+package struct ReadBatch: Sendable {
+    var local: [(place: TopicPlace, records: RecordSet)] = []
+    var remote: [KafkaRecord] = []
+    var ends: [TopicPlace] = []
+
+    /// Calls `body` with every record, which is valid in the call only.
+    func visit(_ body: (ReadRecord) -> Void) {
+        for (place, records) in local {
+            records.visit { record in
+                body(ReadRecord(place: place, offset: record.offset, value: record.value, content: .local(record)))
+                return true
+            }
+        }
+        for record in remote {
+            let place = TopicPlace(topic: record.topic, partition: record.partition)
+            record.value.withUnsafeBytes { value in
+                body(ReadRecord(place: place, offset: record.offset, value: value, content: .remote(record)))
+            }
+        }
+    }
+}
+
+/// One record as it was read. What its headers say is taken apart only where it is asked for.
+struct ReadRecord {
+    enum Content {
+        case local(RecordView)
+        case remote(KafkaRecord)
+    }
+
+    var place: TopicPlace
+    var offset: Int64
+    var value: UnsafeRawBufferPointer
+    fileprivate var content: Content
+
+    var head: LogRecord {
+        switch content {
+        case .local(let record): LogRecord(record)
+        case .remote(let record): LogRecord(record)
+        }
+    }
+
+    /// Whether it may be of one of these instances; the key is the instance's name.
+    func isKeyed(byOneOf instances: Set<String>) -> Bool {
+        switch content {
+        case .local(let record):
+            record.key.isEmpty
+                || instances.contains { $0.utf8.count == record.key.count && record.key.elementsEqual($0.utf8) }
+        case .remote(let record): record.key.map(instances.contains) ?? true
+        }
+    }
+}
