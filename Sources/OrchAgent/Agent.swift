@@ -238,7 +238,7 @@ package struct Agent {
     }
 
     private func refreshLosses() async {
-        for await _ in events.news() {
+        for await _ in shipper.losses.listen() {
             var counts: [InstanceID: Int64] = [:]
             for instance in await deployer.instances() {
                 counts[instance.id] = await shipper.lost(instance.id.rawValue)

@@ -18,6 +18,7 @@ final class KafkaHandle: @unchecked Sendable {
     // librdkafka's handles may be used from any thread (INTRODUCTION.md, "Threads and callbacks"); the pointers never change.
     let client: OpaquePointer
     private let mainQueue: OpaquePointer
+    private static let eventsATurn = 100
     private let wakeUp: Int32
     private let reactor: Reactor
     private let token: Reactor.Token
@@ -44,10 +45,14 @@ final class KafkaHandle: @unchecked Sendable {
         token = try reactor.watch(wakeUp) {
             var count: UInt64 = 0
             _ = read(wakeUp, &count, 8)
-            while let event = rd_kafka_queue_poll(queue.pointer, 0) {
+            for _ in 0..<Self.eventsATurn {
+                guard let event = rd_kafka_queue_poll(queue.pointer, 0) else { return }
                 onEvent(event)
                 rd_kafka_event_destroy(event)
             }
+            // The others have their turn first; librdkafka tells only of a queue that was empty.
+            var one: UInt64 = 1
+            _ = write(wakeUp, &one, 8)
         }
         enableWakeUps(of: mainQueue, through: wakeUp)
     }

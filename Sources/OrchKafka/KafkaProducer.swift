@@ -86,9 +86,9 @@ package final class KafkaProducer: @unchecked Sendable {
             "linger.ms": "5",
             // A record that waits for a broker never times out: what to give up is decided by the spool's bound alone.
             "message.timeout.ms": "0",
-            // Bounds what waits in memory; whoever produces waits when it is reached.
-            "queue.buffering.max.messages": "100000",
-            "queue.buffering.max.kbytes": "32768",
+            // Bounds what waits in memory, and what is sent twice after a crash; whoever produces waits when it is reached.
+            "queue.buffering.max.messages": "20000",
+            "queue.buffering.max.kbytes": "16384",
             "reconnect.backoff.max.ms": "2000",
         ])
         rd_kafka_conf_set_events(configuration, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG)

@@ -34,13 +34,12 @@ package final class FolderWatch: Sendable {
     }
 
     private func changedFolders() -> [String] {
-        var changed: Set<Int32> = []
+        // One look a turn: where something is written all the time there would be no end of it, and the reactor's other
+        // descriptors would wait. What is left makes the descriptor ready again.
         var buffer = [Int32](repeating: 0, count: 1024)
-        while true {
-            let count = Int(orch_inotify_read(inotify, &buffer, buffer.count))
-            guard count > 0 else { break }
-            changed.formUnion(buffer[0..<count])
-        }
+        let count = Int(orch_inotify_read(inotify, &buffer, buffer.count))
+        guard count > 0 else { return [] }
+        let changed = Set(buffer[0..<count])
         // -1 tells that news was lost: then all may have some.
         if changed.contains(-1) { return watches.withLock { Array($0.values) } }
         return watches.withLock { watches in changed.compactMap { watches[$0] } }

@@ -27,19 +27,26 @@ enum Compression: Int16 {
     private static func grow(
         from packedSize: Int, _ step: (UnsafeMutableRawBufferPointer) -> (written: Int, isDone: Bool)?
     ) -> [UInt8]? {
-        var output = [UInt8](repeating: 0, count: max(packedSize * 4, 4096))
+        var room = UnsafeMutableRawBufferPointer.allocate(byteCount: max(packedSize * 8, 65_536), alignment: 16)
+        defer { room.deallocate() }
         var filled = 0
-        while true {
-            let result = output.withUnsafeMutableBytes { step(UnsafeMutableRawBufferPointer(rebasing: $0[filled...])) }
-            guard let result else { return nil }
+        while let result = step(UnsafeMutableRawBufferPointer(rebasing: room[filled...])) {
             filled += result.written
             if result.isDone {
-                output.removeLast(output.count - filled)
-                return output
+                return [UInt8](unsafeUninitializedCapacity: filled) { memory, count in
+                    UnsafeMutableRawBufferPointer(memory).copyMemory(
+                        from: UnsafeRawBufferPointer(rebasing: room[..<filled]))
+                    count = filled
+                }
             }
-            guard output.count < largest else { return nil }
-            if filled == output.count { output.append(contentsOf: repeatElement(0, count: output.count)) }
+            guard filled == room.count else { continue }
+            guard room.count < largest else { return nil }
+            let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: room.count * 2, alignment: 16)
+            larger.copyMemory(from: UnsafeRawBufferPointer(room))
+            room.deallocate()
+            room = larger
         }
+        return nil
     }
 
     private static func unpackLZ4(_ packed: UnsafeRawBufferPointer) -> [UInt8]? {

@@ -30,23 +30,27 @@ struct LineFilter: Sendable {
     private let fields: [FieldFilter]
     private var seen = SeenEntries()
     private var streams: [String: Stream] = [:]
-    /// Streams that are in the middle of something, so that their next line has to be looked at.
-    private var busy: Set<String> = []
+    /// Instances with streams that are in the middle of something, so that their next line has to be looked at.
+    private var busy: [String: Set<String>] = [:]
+    /// The short forms of their names, and of those that are asked for.
+    private var busyHashes: Set<UInt64> = []
+    private let wantedHashes: Set<UInt64>
 
     /// - Throws: `invalidRequest` for a pattern that is no regular expression.
     init(_ query: LogQuery) throws(OrchError) {
         self.query = query
         pattern = try query.pattern.map { (text) throws(OrchError) in try LinePattern(text) }
         fields = query.fields.map(FieldFilter.init)
+        wantedHashes = Set(query.instances.map(ReadRecord.hash(of:)))
     }
 
     /// - Parameter emit: gets the lines that are shown for this record, in order.
     mutating func take(_ record: ReadRecord, emit: (LogLine) -> Void) {
-        if !query.instances.isEmpty, !record.isKeyed(byOneOf: query.instances) { return }
+        let hash = record.keyHash
+        if let hash, !wantedHashes.isEmpty, !wantedHashes.contains(hash) { return }
         // Most lines of a search match nothing: what they are need not be known.
-        if busy.isEmpty, query.context == 0, record.value.count < Self.shortestPart, !matchesText(record.value) {
-            return
-        }
+        let mayBeBusy = !busyHashes.isEmpty && hash.map(busyHashes.contains) ?? true
+        if !mayBeBusy, query.context == 0, record.value.count < Self.shortestPart, !matchesText(record.value) { return }
         let head = record.head
         if !query.instances.isEmpty, !query.instances.contains(head.instance) { return }
         // What was sent twice after a crash comes with a number that was seen.
@@ -54,12 +58,23 @@ struct LineFilter: Sendable {
         let key = "\(head.instance)/\(head.stream)"
         var stream = streams.removeValue(forKey: key) ?? Stream()
         take(record, head, &stream, emit)
-        if stream.isIdle { busy.remove(key) } else { busy.insert(key) }
+        note(stream.isIdle, head)
         if streams.count >= Self.mostStreams {
             streams = [:]
-            busy = []
+            busy = [:]
+            busyHashes = []
         }
         streams[key] = stream
+    }
+
+    private mutating func note(_ isIdle: Bool, _ head: LogRecord) {
+        if !isIdle {
+            busy[head.instance, default: []].insert(head.stream)
+            busyHashes.insert(ReadRecord.hash(of: head.instance))
+        } else if busy[head.instance]?.remove(head.stream) != nil, busy[head.instance]?.isEmpty == true {
+            busy[head.instance] = nil
+            busyHashes.remove(ReadRecord.hash(of: head.instance))
+        }
     }
 
     private func matchesText(_ line: UnsafeRawBufferPointer) -> Bool {

@@ -66,13 +66,23 @@ struct ReadRecord {
         }
     }
 
-    /// Whether it may be of one of these instances; the key is the instance's name.
-    func isKeyed(byOneOf instances: Set<String>) -> Bool {
+    /// A short form of the key, which is the instance's name in our records; `nil` where there is no key.
+    var keyHash: UInt64? {
         switch content {
-        case .local(let record):
-            record.key.isEmpty
-                || instances.contains { $0.utf8.count == record.key.count && record.key.elementsEqual($0.utf8) }
-        case .remote(let record): record.key.map(instances.contains) ?? true
+        case .local(let record): record.key.isEmpty ? nil : Self.hash(record.key)
+        case .remote(let record): record.key.map(Self.hash(of:))
         }
+    }
+
+    static func hash(of instance: String) -> UInt64 {
+        var instance = instance
+        return instance.withUTF8 { hash(UnsafeRawBufferPointer($0)) }
+    }
+
+    /// FNV-1a (draft-eastlake-fnv).
+    private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for index in 0..<bytes.count { hash = (hash ^ UInt64(bytes[index])) &* 0x100_0000_01b3 }
+        return hash
     }
 }

@@ -9,16 +9,27 @@ extension Shipper {
     /// The name that our own remarks have in the place of a stream.
     private static let noteStream: StaticString = "orch"
 
-    /// Reads and sends as much of a source as its window and the producer allow.
+    /// Reads and sends a chunk of a source, and the rest of it in turns with the others.
     func pump(_ number: UInt64) {
-        guard let producer, sources[number] != nil else { return }
+        if send(number) { queue(number) }
+        removeIfDrained(number)
+    }
+
+    /// Reads and sends as much of a source at once as its window and the producer allow.
+    func sendAll(_ number: UInt64) {
+        while send(number) {}
+    }
+
+    /// - Returns: whether there may be more.
+    private func send(_ number: UInt64) -> Bool {
+        guard let producer, sources[number] != nil else { return false }
         do {
-            while try sendChunk(number, producer) {}
+            return try sendChunk(number, producer)
         } catch {
             logger.error(
                 "a spool cannot be read", metadata: ["instance": "\(sources[number]?.id ?? "")", "cause": "\(error)"])
+            return false
         }
-        removeIfDrained(number)
     }
 
     /// - Returns: whether a whole chunk was sent and more may follow.
@@ -93,6 +104,7 @@ extension Shipper {
         of chunk: SpoolReader.Chunk, _ source: inout ShippingSource, _ number: UInt64, _ producer: KafkaProducer,
         _ topic: KafkaProducer.Topic
     ) -> Bool {
+        losses.send()
         logger.warning("lines were lost", metadata: ["instance": "\(source.id)", "lines": "\(chunk.lost)"])
         return note(
             "lost=\(chunk.lost) lines were dropped on disk before they could be sent", "lost", chunk.lost,
@@ -164,10 +176,8 @@ extension Shipper {
             sources[number] = source
         }
         acknowledgements.send()
-        for number in moved {
-            save(number)
-            removeIfDrained(number)
-        }
+        noteMoved(moved)
+        for number in moved { removeIfDrained(number) }
         if let tooLarge {
             shrinkBatches(tooLarge)
         } else if sources.values.contains(where: \.mustResend) {

@@ -17,6 +17,8 @@ package actor Shipper {
 
     enum Message: Sendable {
         case written(folders: [String])
+        /// The next of the sources that have more to send may send some of it.
+        case goOn
         /// - Parameter generation: the producer's; what an earlier one reports was dealt with when it was replaced.
         case delivered(generation: Int, [KafkaProducer.Delivery])
         case notice(KafkaNotice)
@@ -45,14 +47,24 @@ package actor Shipper {
     private var numbers: [String: UInt64] = [:]
     private var numbersByFolder: [String: UInt64] = [:]
     private var lastNumber: UInt64 = 0
+    /// Sources that have more to send, the next one first: each sends a chunk in its turn, and what has arrived meanwhile is
+    /// taken in between.
+    private var queue: [UInt64] = []
     /// Sources with something to send that the producer had no room for.
     var stalled: Set<UInt64> = []
     /// Sources with left-out lines to tell, which are looked at after a pause.
     private var resting: Set<UInt64> = []
     private let pauses = Signal()
+    /// Sources whose checkpoint is not on disk. It is written now and then: what is sent twice for it after a crash is folded.
+    private var unsaved: Set<UInt64> = []
+    private let saves = Signal()
+    private var lastSave = ContinuousClock.now
+    private static let saveInterval = Duration.milliseconds(100)
     private var trouble = ""
     /// Tells when the broker has taken lines.
     let acknowledgements: Signal
+    /// Tells when a count of lost entries has changed.
+    package nonisolated let losses = Signal()
 
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -78,8 +90,13 @@ package actor Shipper {
         for number in sources.keys.sorted() { pump(number) }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.resumeAfterPauses() }
+            group.addTask { await self.saveNowAndThen() }
             await mailbox.forEachBatch { batch in
-                for message in batch { handle(message) }
+                for message in batch {
+                    handle(message)
+                    // Whoever asks something of this actor need not wait until all that has come is sent.
+                    await Task.yield()
+                }
             }
             group.cancelAll()
         }
@@ -105,6 +122,7 @@ package actor Shipper {
         numbers[id] = lastNumber
         numbersByFolder["\(folder)/spool"] = lastNumber
         sources[lastNumber] = ShippingSource(id: id, topic: topic, folder: folder, linesPerSecond: linesPerSecond)
+        losses.send()
         pump(lastNumber)
     }
 
@@ -143,7 +161,7 @@ package actor Shipper {
     package func settle(_ topics: [TopicName], patience: TimeSpan) async {
         var targets: [UInt64: Int64] = [:]
         for (number, source) in sources where topics.contains(source.topic) {
-            pump(number)
+            sendAll(number)
             if let last = sources[number]?.lastRead, last > source.acknowledged { targets[number] = last }
         }
         guard !targets.isEmpty else { return }
@@ -170,6 +188,10 @@ package actor Shipper {
         switch message {
         case .written(let folders):
             for folder in folders { if let number = numbersByFolder[folder] { pump(number) } }
+        case .goOn:
+            let number = queue.removeFirst()
+            if !queue.isEmpty { mailbox.send(.goOn) }
+            pump(number)
         case .delivered(let generation, let deliveries):
             guard generation == self.generation else { return }
             take(deliveries)
@@ -189,6 +211,13 @@ package actor Shipper {
             trouble = text
             retryLater()
         }
+    }
+
+    /// Lets a source send more when the others have had their turn.
+    func queue(_ number: UInt64) {
+        guard !queue.contains(number) else { return }
+        queue.append(number)
+        if queue.count == 1 { mailbox.send(.goOn) }
     }
 
     func noteTaken() {
@@ -271,15 +300,32 @@ package actor Shipper {
         for number in sources.keys { pump(number) }
     }
 
-    func save(_ number: UInt64) {
-        do {
-            try sources[number]?.saveCheckpoint()
-        } catch {
-            logger.error("a checkpoint cannot be written", metadata: ["cause": "\(error)"])
+    // MARK: Checkpoints
+
+    func noteMoved(_ numbers: Set<UInt64>) {
+        guard !numbers.isEmpty else { return }
+        if unsaved.isEmpty { saves.send() }
+        unsaved.formUnion(numbers)
+        // In a flood there may be no other moment for it.
+        if .now - lastSave >= Self.saveInterval { saveAll() }
+    }
+
+    private nonisolated func saveNowAndThen() async {
+        for await _ in saves.listen() {
+            try? await Task.sleep(for: Self.saveInterval)
+            await saveAll()
         }
     }
 
     private func saveAll() {
-        for number in sources.keys { save(number) }
+        for number in unsaved {
+            do {
+                try sources[number]?.saveCheckpoint()
+            } catch {
+                logger.error("a checkpoint cannot be written", metadata: ["cause": "\(error)"])
+            }
+        }
+        unsaved = []
+        lastSave = .now
     }
 }

@@ -5,7 +5,7 @@ import OrchSystem
 /// One spool on its way to a topic: how far it is read, sent, and acknowledged.
 struct ShippingSource {
     /// What one source may have on its way, in records and in bytes of text: a flood by one leaves room for the others.
-    static let window = 8192
+    static let window = 4096
     static let windowBytes = 2 << 20
 
     let id: String
@@ -62,6 +62,9 @@ struct ShippingSource {
     /// The last look found nothing new.
     private var isAtEnd = false
 
+    /// The last chunk reached the end of what there is.
+    private var wasCaughtUp = false
+
     /// All that was written has been read, sent and acknowledged.
     var isDrained: Bool { isAtEnd && chunk == nil && inFlight == 0 && marks.isEmpty }
 
@@ -77,10 +80,13 @@ struct ShippingSource {
     /// The next chunk becomes current; `false` when there is none.
     mutating func readNext() throws(SystemError) -> Bool {
         isAtEnd = false
-        guard let next = try reader.next() else {
+        // What is written after that look is told by the folder's watch.
+        guard !wasCaughtUp, let next = try reader.next() else {
+            wasCaughtUp = false
             isAtEnd = true
             return false
         }
+        wasCaughtUp = reader.isCaughtUp
         lost += next.lost
         chunk = next
         nextLine = 0
@@ -158,6 +164,7 @@ struct ShippingSource {
         marks = []
         mustResend = false
         isAtEnd = false
+        wasCaughtUp = false
     }
 
     /// An entry that has not been acknowledged, read again from the spool.

@@ -31,6 +31,11 @@ struct SpoolReader {
     let folder: String
     private(set) var position: Position
     private var file: Int32 = -1
+    /// When segments had last been made or removed, as of the last look at the folder.
+    private var folderTime = timespec()
+    private var newestSegment: Int64 = 0
+    /// The last look took all there was: there is no need to look again before something is written.
+    private(set) var isCaughtUp = false
 
     init(folder: String, position: Position) {
         self.folder = folder
@@ -40,22 +45,26 @@ struct SpoolReader {
     /// The next whole lines; `nil` when there is nothing new.
     mutating func next() throws(SystemError) -> Chunk? {
         var lost: Int64 = 0
+        isCaughtUp = false
         while true {
             if file < 0, try !openSegment(&lost) { return lostOnly(lost) }
-            let bytes = try readChunk()
+            let (bytes, isShort) = try readChunk()
             let lines = Self.wholeLines(bytes)
             if let last = lines.last {
                 let first = position.entry
                 position.offset += last.upperBound + 1
                 position.entry += Int64(lines.count)
+                isCaughtUp =
+                    isShort && last.upperBound + 1 == bytes.count && position.segment == newestSegment
+                    && !hasFolderChanged()
                 return Chunk(bytes: bytes, lines: lines, firstEntry: first, lost: lost, end: position)
             }
             // At the end of a segment the writer may go on in this one or in a new one.
-            guard let following = SpoolFormat.segments(in: folder).first(where: { $0 > position.segment }) else {
+            guard let following = segments().first(where: { $0 > position.segment }) else {
                 return lostOnly(lost)
             }
             // It never comes back to this one, but may have written to it since we looked.
-            if try !readChunk().isEmpty, bytes.isEmpty { continue }
+            if try !readChunk().bytes.isEmpty, bytes.isEmpty { continue }
             close()
             lost += max(0, following - position.entry)
             position = Position(segment: following, offset: 0, entry: max(following, position.entry))
@@ -78,8 +87,7 @@ struct SpoolReader {
 
     /// Opens the segment of the position, or the next there is when it was dropped.
     private mutating func openSegment(_ lost: inout Int64) throws(SystemError) -> Bool {
-        let segments = SpoolFormat.segments(in: folder)
-        guard let segment = segments.first(where: { $0 >= position.segment }) else { return false }
+        guard let segment = segments().first(where: { $0 >= position.segment }) else { return false }
         if segment != position.segment {
             lost += max(0, segment - position.entry)
             position = Position(segment: segment, offset: 0, entry: max(segment, position.entry))
@@ -89,21 +97,43 @@ struct SpoolReader {
         return true
     }
 
-    private func readChunk() throws(SystemError) -> [UInt8] {
+    private mutating func segments() -> [Int64] {
+        // Taken before the list, so that what is made meanwhile is a change.
+        folderTime = Self.changeTime(of: folder)
+        let segments = SpoolFormat.segments(in: folder)
+        newestSegment = segments.last ?? 0
+        return segments
+    }
+
+    private func hasFolderChanged() -> Bool {
+        let now = Self.changeTime(of: folder)
+        return now.tv_sec != folderTime.tv_sec || now.tv_nsec != folderTime.tv_nsec
+    }
+
+    private static func changeTime(of folder: String) -> timespec {
+        var status = stat()
+        return stat(folder, &status) == 0 ? status.st_mtim : timespec()
+    }
+
+    /// - Returns: what comes next in the segment, and whether that reaches its end.
+    private func readChunk() throws(SystemError) -> (bytes: [UInt8], isShort: Bool) {
         var size = Self.chunkSize
         while true {
-            var bytes = [UInt8](repeating: 0, count: size)
             let offset = position.offset
-            let count = try retrying("pread", folder) {
-                bytes.withUnsafeMutableBytes { pread(file, $0.baseAddress, size, offset) }
+            var result: Result<Int, SystemError> = .success(0)
+            let bytes = [UInt8](unsafeUninitializedCapacity: size) { memory, count in
+                result = Result { () throws(SystemError) in
+                    try retrying("pread", folder) { pread(file, memory.baseAddress, size, offset) }
+                }
+                count = (try? result.get()) ?? 0
             }
-            bytes.removeLast(size - count)
+            let count = try result.get()
             // A line is at most 16 KiB and its head, but a foreign one may be longer than a chunk.
             if count == size, !bytes.contains(UInt8(ascii: "\n")), size < 16 << 20 {
                 size *= 4
                 continue
             }
-            return bytes
+            return (bytes, count < size)
         }
     }
 

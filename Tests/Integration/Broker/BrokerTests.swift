@@ -118,5 +118,77 @@ extension Integration {
                 #expect(try await agent.run(["kcat", "-b", address, "-L"]).status == 0)
             }
         }
+
+        private static let programs =
+            #filePath.split(separator: "/").dropLast(2).map { "/" + $0 }.joined() + "/Programs"
+
+        @Test(.timeLimit(.minutes(3)), arguments: [("/usr/bin/python3", "kafka-python"), ("python3", "confluent")])
+        func `the members of a group share a topic, and go on where they were`(python: String, client: String)
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                let address = try await broker(agent)
+                let outcome = try await agent.run(
+                    [python, "\(Self.programs)/groups.py", client, address], timeout: .seconds(120))
+                #expect(outcome.output == "fine\n", "\(outcome)")
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `kcat reads in a group, and over a kill of the broker goes on behind it`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                let address = try await broker(agent)
+                func write(_ numbers: ClosedRange<Int>) async throws {
+                    try Files.replace("\(agent.folder)/input", with: numbers.map { "record \($0)\n" }.joined())
+                    let outcome = try await agent.run(
+                        ["kcat", "-b", address, "-P", "-t", "t", "-l", "\(agent.folder)/input"])
+                    #expect(outcome.status == 0, "\(outcome)")
+                }
+                func read() async throws -> [String] {
+                    let outcome = try await agent.run([
+                        "kcat", "-b", address, "-G", "g", "-X", "auto.offset.reset=earliest", "-e", "-q", "t",
+                    ])
+                    return outcome.lines
+                }
+                try await write(1...100)
+                #expect(try await read() == (1...100).map { "record \($0)" })
+                try await agent.killAgent()
+                try await agent.bootstrap()
+                try await write(101...110)
+                #expect(try await read() == (101...110).map { "record \($0)" })
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `garbage and unknown requests close their own connection only`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                let address = try await broker(agent)
+                let script = """
+                    import os, socket, struct, sys
+                    host, port = sys.argv[1].split(":")
+                    steady = socket.create_connection((host, int(port)), 10)
+                    def ask(connection, data):
+                        connection.sendall(struct.pack(">i", len(data)) + data)
+                    for round in range(200):
+                        with socket.create_connection((host, int(port)), 10) as other:
+                            other.sendall(os.urandom(1 + round * 7))
+                    with socket.create_connection((host, int(port)), 10) as other:
+                        other.settimeout(10)
+                        other.sendall(struct.pack(">i", 0x7fffffff))
+                        assert other.recv(1) == b"", "a frame of 2 GB"
+                    ask(steady, struct.pack(">hhih", 9999, 0, 7, -1))
+                    answer = steady.recv(100)
+                    assert answer[4:] == struct.pack(">ih", 7, 35), answer
+                    ask(steady, struct.pack(">hhih", 18, 0, 8, -1))
+                    assert steady.recv(4096)[4:8] == struct.pack(">i", 8)
+                    print("fine")
+                    """
+                let outcome = try await agent.run(["python3", "-c", script, address])
+                #expect(outcome.output == "fine\n", "\(outcome)")
+                #expect(try await agent.orch("logs", "--topic", "Events").status == 0)
+            }
+        }
     }
 }

@@ -142,6 +142,25 @@ final class TestAgent: Sendable {
         return outcome
     }
 
+    /// Starts a program that goes on, until ``end(_:)``.
+    ///
+    /// - Parameter output: the file that gets what it prints.
+    func start(_ words: [String], output: String) throws -> pid_t {
+        let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+        let file = try Descriptor(opening: output, .create)
+        var launch = ProgramLaunch(
+            program: try Programs.find(words[0], path: path, in: folder), arguments: words,
+            environment: ["PATH=\(path)", "HOME=\(folder)"], workdir: folder)
+        launch.stdio = (nil, file.number, file.number)
+        return try launch.start()
+    }
+
+    func end(_ program: pid_t) {
+        kill(program, SIGKILL)
+        var status: Int32 = 0
+        while waitpid(program, &status, 0) < 0 && errno == EINTR {}
+    }
+
     // MARK: Modules and instances
 
     /// Writes a module file and gives its path.
