@@ -53,7 +53,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 /// The unit tests of a target, in `Tests/<name>Tests`.
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: [.target(name: name)] + dependencies, swiftSettings: strict)
+        name: "\(name)Tests", dependencies: [.target(name: name), "TestSupport"] + dependencies,
+        swiftSettings: strict)
 }
 
 let package = Package(
@@ -129,6 +130,7 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-Xclang-linker", "-static"])]),
 
         // Tests.
+        .target(name: "TestSupport", dependencies: ["OrchSystem"], path: "Tests/Support", swiftSettings: strict),
         tests(of: "OrchModel"),
         tests(of: "OrchModuleFile", ["OrchModel"]),
         tests(of: "OrchSystem", ["OrchModel"]),

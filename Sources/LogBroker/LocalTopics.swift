@@ -11,6 +11,13 @@ package struct LocalTopics: Sendable {
         return counts
     }
 
+    /// Makes a topic that is not there yet.
+    package func make(_ topic: String) async throws(OrchError) {
+        do throws(KafkaError) { _ = try await store.partitionCountMaking(topic) } catch {
+            throw OrchError(.failed, "topic \(topic) cannot be made: \(error)")
+        }
+    }
+
     /// The first offset and the one behind the last.
     ///
     /// - Throws: `notFound` for a partition that does not exist.

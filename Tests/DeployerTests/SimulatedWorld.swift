@@ -1,21 +1,10 @@
 import FoundationEssentials
 import OrchModuleFile
+import TestSupport
 import Testing
 
 @testable import Deployer
 @testable import OrchModel
-
-/// The same numbers for the same seed, so that a run that failed can be run again.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 0xd1b5_4a32_d192_ed03 }
-    mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state
-    }
-}
 
 /// One service, its processes and an agent that may crash, on a clock that jumps from event to event. Whatever could go
 /// wrong does so by chance, and after each step the promises of a rollout are checked.
@@ -40,7 +29,7 @@ struct SimulatedWorld {
     private(set) var now = Timestamp(seconds: 1_000_000)
     private(set) var deployments: [DeploymentView] = []
     private(set) var complaints: [String] = []
-    private var random: SeededGenerator
+    private var random: SeededNumbers
     private var happenings: [(at: Timestamp, order: Int, what: Happening)] = []
     private var order = 0
     private var programs: [InstanceID: Program] = [:]
@@ -52,8 +41,8 @@ struct SimulatedWorld {
 
     init(seed: Int, name: ModuleName) {
         self.seed = seed
-        random = SeededGenerator(seed: UInt64(seed))
-        machine = ServiceMachine(new: name, generator: SeededGenerator(seed: UInt64(seed)))
+        random = SeededNumbers(seed: UInt64(seed))
+        machine = ServiceMachine(new: name, generator: SeededNumbers(seed: UInt64(seed)))
         saved = (machine.service, [])
     }
 
@@ -220,7 +209,7 @@ struct SimulatedWorld {
             let service = try decoder.decode(ServiceRecord.self, from: encoder.encode(saved.service))
             let instances = try decoder.decode([InstanceRecord].self, from: encoder.encode(saved.instances))
             machine = ServiceMachine(
-                service, instances: instances, generator: SeededGenerator(seed: UInt64(pick(1...1_000_000))))
+                service, instances: instances, generator: SeededNumbers(seed: UInt64(pick(1...1_000_000))))
         } catch {
             complain("the records cannot be read: \(error)")
         }

@@ -1,4 +1,5 @@
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import LoadBalancer
@@ -191,7 +192,7 @@ struct ResponseHeadTests {
 /// Random bytes, and random changes of good messages: whatever comes, the scanners answer or refuse, and never read beyond.
 struct HTTPFuzzTests {
     @Test(arguments: 0..<8) func `no bytes can confuse the scanners`(seed: Int) throws {
-        var random = SeededGenerator(seed: UInt64(seed))
+        var random = SeededNumbers(seed: UInt64(seed))
         let good = Array(
             "POST /a?b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: x\r\nX: y\r\n\r\n5;e\r\nhello\r\n0\r\n\r\n"
                 .utf8)
@@ -222,16 +223,5 @@ struct HTTPFuzzTests {
                 }
             }
         }
-    }
-}
-
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 1 }
-    mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state
     }
 }

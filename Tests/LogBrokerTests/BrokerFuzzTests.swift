@@ -1,5 +1,6 @@
 import NIOCore
 import OrchSystem
+import TestSupport
 import Testing
 
 @testable import LogBroker
@@ -23,7 +24,7 @@ struct BrokerFuzzTests {
             _ = try await store.append(makeBatch(producer: 1, sequence: Int32(sequence)), to: place)
         }
 
-        var numbers = SeededNumbers(state: seed)
+        var numbers = SeededNumbers(seed: seed)
         // A join waits for the others, a fetch for records: both would wait here for nobody.
         let waiting: Set<Int16> = [APIKey.joinGroup.rawValue, APIKey.fetch.rawValue, APIKey.deleteTopics.rawValue]
         let frames = RequestHandlerTests.frames.filter { !waiting.contains($0.api) }

@@ -1,4 +1,5 @@
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import LogBroker
@@ -172,7 +173,7 @@ struct ConsumerGroupTests {
     /// Whatever members do and whenever they die: the generation only grows, and a group with members that all keep asking
     /// ends in an assignment.
     @Test(arguments: 1...40 as ClosedRange<UInt64>) func `random lives of a group come to rest`(seed: UInt64) throws {
-        var numbers = SeededNumbers(state: seed)
+        var numbers = SeededNumbers(seed: seed)
         var group = ConsumerGroup()
         var last: Int32 = 0
         for second in 0..<300 {

@@ -3,21 +3,10 @@ import Glibc
 import NIOCore
 import OrchModel
 import OrchSystem
+import TestSupport
 import Testing
 
 @testable import LogBroker
-
-/// A folder that is gone when the test ends.
-final class TemporaryFolder {
-    let path: String
-
-    init() {
-        var template = Array("/tmp/orch-unit-XXXXXX".utf8CString)
-        path = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
-    }
-
-    deinit { Files.removeTree(path) }
-}
 
 /// A record batch of format 2 with records that nobody looks into.
 func makeBatch(

@@ -1,6 +1,7 @@
 import NIOCore
 import OrchModel
 import OrchSystem
+import TestSupport
 import Testing
 
 @testable import LogBroker
@@ -66,7 +67,7 @@ struct PowerLossTests {
         let disk = SimulatedDisk()
         let store = try await store(disk, sync: sync)
         try await store.create("t", partitions: 1)
-        var numbers = SeededNumbers(state: 1)
+        var numbers = SeededNumbers(seed: 1)
         _ = await write(store, &numbers)
         return disk.operations
     }
@@ -80,7 +81,7 @@ struct PowerLossTests {
                 let disk = SimulatedDisk(fault: .powerLoss(at: at))
                 var acknowledged = 0
                 var synced = 0
-                var numbers = SeededNumbers(state: seed)
+                var numbers = SeededNumbers(seed: seed)
                 if let store = try? await store(disk, sync: sync), (try? await store.create("t", partitions: 1)) != nil
                 {
                     (acknowledged, synced) = await write(store, &numbers)
@@ -113,7 +114,7 @@ struct PowerLossTests {
             for _ in 0..<2 where opened == nil { opened = try? await store(disk, sync: sync) }
             let store = try #require(opened)
             do { try await store.create("t", partitions: 1) } catch { try await store.create("t", partitions: 1) }
-            var numbers = SeededNumbers(state: UInt64(at))
+            var numbers = SeededNumbers(seed: UInt64(at))
             let (acknowledged, _) = await write(store, &numbers)
             #expect(acknowledged == 40)
             #expect(try await contents(of: store) == (0..<40).map { Int32($0) }, "failed at \(at)")

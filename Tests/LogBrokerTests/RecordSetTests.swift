@@ -1,5 +1,6 @@
 import COrchSystem
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import LogBroker
@@ -43,7 +44,7 @@ struct DecompressionTests {
         compression: Compression, digits: String
     ) {
         let whole = Self.bytes(digits)
-        var numbers = SeededNumbers(state: 5)
+        var numbers = SeededNumbers(seed: 5)
         for length in 0..<whole.count {
             #expect(whole.prefix(length).withUnsafeBytes { compression.unpack($0) } != Self.text)
         }
@@ -143,7 +144,7 @@ struct RecordSetTests {
 
     @Test func `damaged records are left out without harm`() throws {
         let whole = Self.batch((0..<20).map { (1000 + $0, "value \($0)") })
-        var numbers = SeededNumbers(state: 3)
+        var numbers = SeededNumbers(seed: 3)
         for _ in 0..<20_000 {
             var bytes = whole
             for _ in 0...Int.random(in: 0..<5, using: &numbers) {

@@ -1,5 +1,6 @@
 import NIOCore
 import OrchSystem
+import TestSupport
 import Testing
 
 @testable import LogBroker

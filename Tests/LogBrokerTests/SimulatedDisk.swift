@@ -2,21 +2,9 @@ import Glibc
 import NIOCore
 import OrchSystem
 import Synchronization
+import TestSupport
 
 @testable import LogBroker
-
-/// Numbers that are the same for the same seed (SplitMix64).
-struct SeededNumbers: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
 
 /// A disk in memory that forgets as a machine without power does: of what was not synced any part may be there afterwards,
 /// in any order, and of the names that were not synced any.
@@ -57,7 +45,7 @@ final class SimulatedDisk: Disk {
     /// The power goes and comes back: what is left is decided by the seed.
     func losePower(seed: UInt64) {
         state.withLock { state in
-            var numbers = SeededNumbers(state: seed)
+            var numbers = SeededNumbers(seed: seed)
             state.fault = .none
             for (id, content) in state.files {
                 var left = content.durable

@@ -5,6 +5,7 @@ import OrchKafka
 import OrchModel
 import OrchSystem
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import LoggingModule
@@ -13,7 +14,8 @@ import Testing
 @Suite(.serialized) struct ShipperTests {
     /// A shipper with one spool, which is gone when the test ends.
     private final class Bench: Sendable {
-        let folder: String
+        private let temporary = TemporaryFolder()
+        var folder: String { temporary.path }
         let cluster: MockCluster
         let reactor: Reactor
         let shipper: Shipper
@@ -23,8 +25,6 @@ import Testing
         private let written = Mutex<Int64>(0)
 
         init() throws {
-            var template = Array("/tmp/orch-unit-XXXXXX".utf8CString)
-            folder = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
             cluster = try MockCluster()
             cluster.create("t")
             reactor = try Reactor(name: "test")
@@ -36,10 +36,7 @@ import Testing
             relay.target.withLock { $0 = { [weak self] line in self?.refusedLines.withLock { $0.append(line) } } }
         }
 
-        deinit {
-            reactor.stop()
-            Files.removeTree(folder)
-        }
+        deinit { reactor.stop() }
 
         func write(_ lines: [String]) throws {
             try Files.makeFolder("\(folder)/spool")

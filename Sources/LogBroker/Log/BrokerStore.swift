@@ -103,6 +103,13 @@ actor BrokerStore {
         for (name, value) in configuration { try checked.set(name, to: value) }
     }
 
+    /// The partitions of a topic, which is made with the broker's defaults where it is not there yet.
+    func partitionCountMaking(_ topic: String) throws(KafkaError) -> Int {
+        if let count = partitionCount(topic) { return count }
+        try create(topic, partitions: -1)
+        return partitionCount(topic) ?? 0
+    }
+
     /// - Parameters:
     ///   - partitions: -1 for the default count.
     ///   - configuration: by the names of Kafka's topic settings.

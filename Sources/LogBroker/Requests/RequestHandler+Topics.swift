@@ -11,18 +11,10 @@ extension RequestHandler {
         for name in wantsAll ? await store.topicNames : asked ?? [] {
             var failure = KafkaError.none
             var count = await store.partitionCount(name)
-            if count == nil {
+            if count == nil, mayCreate {
+                do throws(KafkaError) { count = try await store.partitionCountMaking(name) } catch { failure = error }
+            } else if count == nil {
                 failure = .unknownTopicOrPartition
-                if mayCreate {
-                    do throws(KafkaError) {
-                        try await store.create(name, partitions: -1)
-                        failure = .none
-                    } catch {
-                        // Another connection may have been quicker.
-                        failure = error == .topicAlreadyExists ? .none : error
-                    }
-                    count = await store.partitionCount(name)
-                }
             }
             topics.append((name, failure, count ?? 0))
         }

@@ -22,6 +22,8 @@ package struct KafkaTopicSource: TopicSource {
 
     package func topics() async throws(OrchError) -> [String: Int] { try await admin.topics() }
 
+    package func make(_ topic: String) async throws(OrchError) { _ = try await admin.partitions(of: topic) }
+
     package func bounds(of place: TopicPlace) async throws(OrchError) -> (start: Int64, end: Int64) {
         try await admin.bounds(of: place.topic, partition: place.partition)
     }

@@ -9,6 +9,8 @@ package struct LocalTopicSource: TopicSource {
 
     package func topics() async throws(OrchError) -> [String: Int] { await local.partitionCounts() }
 
+    package func make(_ topic: String) async throws(OrchError) { try await local.make(topic) }
+
     package func bounds(of place: TopicPlace) async throws(OrchError) -> (start: Int64, end: Int64) {
         try await local.bounds(of: place.topic, partition: place.partition)
     }

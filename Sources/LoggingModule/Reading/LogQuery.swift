@@ -14,6 +14,8 @@ package struct LogQuery: Sendable {
     }
 
     package var topics: [TopicName]
+    /// Those that somebody writes to, so that they are made where nothing has been written yet.
+    package var expectedTopics: Set<TopicName> = []
     /// Only these instances; empty for all.
     package var instances: Set<String> = []
     /// Only the last so many lines; `nil` for all.

@@ -25,12 +25,17 @@ package struct LogReader: Sendable {
 
     package typealias Deliver = @Sendable (_ lines: [LogLine], _ position: LogPosition?) async throws -> Void
 
-    /// Finds what is wrong with a query before anything is read.
+    /// Finds what is wrong with a query before anything is read, and makes the topics that it expects.
     ///
     /// - Throws: as ``read(_:deliver:)`` does.
     package func check(_ query: LogQuery) async throws(OrchError) {
         _ = try LineFilter(query)
-        let existing = try await source.topics()
+        var existing = try await source.topics()
+        let unwritten = query.expectedTopics.filter { existing[$0.rawValue] == nil }
+        if !unwritten.isEmpty {
+            for topic in unwritten { try await source.make(topic.rawValue) }
+            existing = try await source.topics()
+        }
         for topic in query.topics where existing[topic.rawValue] == nil {
             let hint =
                 nearest(to: topic.rawValue, in: existing.keys).map { "; did you mean \($0)?" }

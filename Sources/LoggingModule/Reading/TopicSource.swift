@@ -8,6 +8,8 @@ package protocol TopicSource: Sendable {
 
     /// All topics with their numbers of partitions.
     func topics() async throws(OrchError) -> [String: Int]
+    /// Makes a topic that is not there yet, with the defaults of whoever keeps it, where that is allowed.
+    func make(_ topic: String) async throws(OrchError)
     /// The first offset and the one behind the last.
     func bounds(of place: TopicPlace) async throws(OrchError) -> (start: Int64, end: Int64)
     /// The first offset with a record of `time` or later; the end when there is none.

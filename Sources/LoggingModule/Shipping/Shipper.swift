@@ -54,6 +54,9 @@ package actor Shipper {
     var stalled: Set<UInt64> = []
     /// Sources with left-out lines to tell, which are looked at after a pause.
     private var resting: Set<UInt64> = []
+    private var lastLook = ContinuousClock.now
+    private static let gathering = Duration.milliseconds(2)
+    private static let longestTurn = Duration.milliseconds(5)
     private let pauses = Signal()
     /// Sources whose checkpoint is not on disk. It is written now and then: what is sent twice for it after a crash is folded.
     private var unsaved: Set<UInt64> = []
@@ -92,11 +95,16 @@ package actor Shipper {
             group.addTask { await self.resumeAfterPauses() }
             group.addTask { await self.saveNowAndThen() }
             await mailbox.forEachBatch { batch in
+                var turn = ContinuousClock.now
                 for message in batch {
                     handle(message)
                     // Whoever asks something of this actor need not wait until all that has come is sent.
-                    await Task.yield()
+                    if .now - turn > Self.longestTurn {
+                        await Task.yield()
+                        turn = .now
+                    }
                 }
+                await gather(after: batch)
             }
             group.cancelAll()
         }
@@ -183,6 +191,14 @@ package actor Shipper {
     }
 
     // MARK: News
+
+    /// Where one line comes after the other, some are gathered before the next look: each look costs more than a line.
+    private func gather(after batch: [Message]) async {
+        defer { lastLook = .now }
+        guard .now - lastLook < Self.gathering else { return }
+        let isOnlyLines = batch.allSatisfy { if case .written = $0 { true } else { false } }
+        if isOnlyLines { try? await Task.sleep(for: Self.gathering) }
+    }
 
     private func handle(_ message: Message) {
         switch message {

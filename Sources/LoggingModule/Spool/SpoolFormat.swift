@@ -28,7 +28,7 @@ struct SpoolEntry {
         if let first = parts.firstIndex(of: UInt8(ascii: " ")),
             let second = parts[(first + 1)...].firstIndex(of: UInt8(ascii: " ")), second + 2 < line.upperBound,
             bytes[second + 2] == UInt8(ascii: " "),
-            let at = Timestamp(rfc3339Bytes: bytes[line.lowerBound..<first])
+            let at = Timestamp(rfc3339Bytes: UnsafeRawBufferPointer(rebasing: bytes[line.lowerBound..<first]))
         {
             self.at = at
             stream =

@@ -91,6 +91,7 @@ struct LogSelection {
             }
         }
         query.topics = topics.sorted()
+        query.expectedTopics = Set(await agent.deployer.services.map(\.topic)).intersection(topics)
     }
 
     private mutating func endBeforeExit(of id: InstanceID, _ agent: Agent) async throws {

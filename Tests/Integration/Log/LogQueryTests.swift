@@ -81,6 +81,8 @@ extension Integration {
                     try await agent.deploy(agent.module("sleeper", "command: sleep 1000\nupdate: {monitor: 10ms}"))
                         .status == 0)
                 let running = try await agent.instance("sleeper").id.rawValue
+                // It has written nothing, which is no mistake of who asks.
+                #expect(try await agent.logLines("sleeper").isEmpty)
                 let refused = try await agent.orch("logs", "--before-exit", running)
                 #expect(refused.status == 2)
                 #expect(refused.errors.contains("has not ended yet"), "\(refused)")
