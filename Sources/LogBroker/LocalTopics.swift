@@ -62,17 +62,25 @@ package struct LocalTopics: Sendable {
         }
     }
 
+    /// What is unpacked at once, in bytes, before the next batch is left for later.
+    private static let mostUnpacked = 16 << 20
+
     private static func decode(_ bytes: ByteBuffer, from offset: Int64) -> (batches: [RecordSet], next: Int64) {
         var batches: [RecordSet] = []
         var next = offset
         var index = bytes.readerIndex
+        var unpacked = 0
         while let batch = RecordBatch(bytes, at: index), batch.size >= RecordBatch.headSize,
             batch.size <= bytes.writerIndex - index
         {
             // A batch that cannot be read is passed over: nobody's lines behind it may wait for it.
-            if let records = RecordSet(bytes, at: index, batch) { batches.append(records) }
+            if let records = RecordSet(bytes, at: index, batch) {
+                batches.append(records)
+                unpacked += records.size
+            }
             next = batch.lastOffset + 1
             index += batch.size
+            if unpacked > mostUnpacked { break }
         }
         return (batches, next)
     }

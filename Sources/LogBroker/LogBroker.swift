@@ -2,6 +2,7 @@ package import Logging
 import NIOCore
 import NIOPosix
 import OrchModel
+import OrchSystem
 import ServiceLifecycle
 import Synchronization
 
@@ -21,6 +22,7 @@ package struct LogBroker: Service {
     private let settings: BrokerSettings
     private let store: BrokerStore
     private let groups: GroupCoordinator
+    private let needsSync = Signal()
     private let logger: Logger
     private let listener: NIOAsyncChannel<NIOAsyncChannel<ByteBuffer, ByteBuffer>, Never>
 
@@ -36,8 +38,8 @@ package struct LogBroker: Service {
     package init(settings: BrokerSettings, logger: Logger) async throws {
         self.settings = settings
         self.logger = logger
-        store = BrokerStore(settings: settings)
-        groups = GroupCoordinator(settings: settings)
+        store = BrokerStore(settings: settings, needsSync: needsSync)
+        groups = GroupCoordinator(settings: settings, needsSync: needsSync)
         for torn in try await store.open() {
             logger.warning(
                 "the end of a topic was damaged; it was cut off and lies beside the segment",
@@ -54,7 +56,10 @@ package struct LogBroker: Service {
                     channel.eventLoop.makeCompletedFuture {
                         try channel.pipeline.syncOperations.addHandler(
                             ByteToMessageHandler(FrameDecoder(largest: Self.largestFrame)))
-                        return try NIOAsyncChannel(wrappingChannelSynchronously: channel)
+                        // One request after the other.
+                        return try NIOAsyncChannel(
+                            wrappingChannelSynchronously: channel,
+                            configuration: .init(backPressureStrategy: .init(lowWatermark: 1, highWatermark: 1)))
                     }
                 }
         } catch let error as IOError where error.errnoCode == 98 {
@@ -69,7 +74,10 @@ package struct LogBroker: Service {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await syncNowAndThen() }
             group.addTask {
-                while (try? await Task.sleep(for: Self.expiryInterval)) != nil { await store.removeExpired() }
+                while (try? await Task.sleep(for: Self.expiryInterval)) != nil {
+                    await store.removeExpired()
+                    await groups.removeExpired()
+                }
             }
             await serve()
             group.cancelAll()
@@ -88,7 +96,7 @@ package struct LogBroker: Service {
                         for try await connection in connections {
                             guard places.take() else {
                                 logger.warning("too many clients at the broker: one is refused")
-                                connection.channel.close(promise: nil)
+                                group.addTask { try? await connection.executeThenClose { _, _ in } }
                                 continue
                             }
                             group.addTask {
@@ -127,13 +135,15 @@ package struct LogBroker: Service {
 
     private func syncNowAndThen() async {
         guard case .interval(let interval) = settings.sync else { return }
-        for await _ in store.needsSync {
+        for await _ in needsSync.listen() {
             try? await Task.sleep(for: interval.duration)
+            async let records: Void = store.sync()
+            async let offsets: Void = groups.sync()
             do {
-                try await store.sync()
-                try await groups.sync()
+                _ = try await (records, offsets)
             } catch {
                 logger.error("the broker's log could not be synced to disk: \(error)")
+                needsSync.send()
             }
         }
     }

@@ -51,6 +51,9 @@ package actor TopicFiles {
     private var partitions: [TopicName: Int] = [:]
     private var states: [TopicName: State] = [:]
     private var changed: Set<TopicName> = []
+    /// Of topics that could not be begun.
+    private var retryDelays: [TopicName: Duration] = [:]
+    private static let retryDelays = (shortest: Duration.milliseconds(200), longest: Duration.seconds(30))
     private let wishes = Mailbox<Wish>()
     private let saveRequests: AsyncStream<Void>.Continuation
     private nonisolated let needsSave: AsyncStream<Void>
@@ -78,25 +81,40 @@ package actor TopicFiles {
     package nonisolated func add(_ refused: RefusedLine) { wishes.send(.refused(refused)) }
 
     private func fulfilWishes() async {
-        await wishes.forEachBatch { wishes in
-            for wish in wishes where !Task.isCancelled {
-                switch wish {
-                case .topic(let topic): await beginOnceKnown(topic)
-                case .refused(let line): await write(line)
+        await withDiscardingTaskGroup { group in
+            await wishes.forEachBatch { batch in
+                for wish in batch where !Task.isCancelled {
+                    switch wish {
+                    case .topic(let topic):
+                        guard let delay = await begin(topic) else { continue }
+                        group.addTask { [wishes] in
+                            try? await Task.sleep(for: delay)
+                            wishes.send(.topic(topic))
+                        }
+                    case .refused(let line): await write(line)
+                    }
                 }
             }
+            group.cancelAll()
         }
     }
 
-    /// Begins with a topic as soon as the broker knows it.
-    private func beginOnceKnown(_ topic: TopicName) async {
-        guard states[topic] == nil else { return }
+    /// Begins with a topic if the broker knows it.
+    ///
+    /// - Returns: after which time to try again, if need be: a pause that doubles.
+    private func begin(_ topic: TopicName) async -> Duration? {
+        guard states[topic] == nil else { return nil }
         do throws(OrchError) {
-            try await begin(topic)
+            try await beginReading(topic)
+            retryDelays[topic] = nil
+            return nil
         } catch {
-            logger.warning("a topic cannot be read yet", metadata: ["topic": "\(topic)", "cause": "\(error)"])
-            try? await Task.sleep(for: .milliseconds(200))
-            wishes.send(.topic(topic))
+            let delay = retryDelays[topic] ?? Self.retryDelays.shortest
+            if retryDelays[topic] == nil {
+                logger.warning("a topic cannot be read yet", metadata: ["topic": "\(topic)", "cause": "\(error)"])
+            }
+            retryDelays[topic] = min(delay * 2, Self.retryDelays.longest)
+            return delay
         }
     }
 
@@ -116,7 +134,7 @@ package actor TopicFiles {
         }
     }
 
-    private func begin(_ topic: TopicName) async throws(OrchError) {
+    private func beginReading(_ topic: TopicName) async throws(OrchError) {
         let partitions = try await admin.partitions(of: topic.rawValue)
         // A broker that makes topics on demand has it a moment later.
         guard partitions > 0 else { throw OrchError(.unavailable, "the broker has no topic \(topic) yet") }
@@ -145,18 +163,19 @@ package actor TopicFiles {
 
     private func consume() async {
         while !Task.isCancelled {
+            var news: AsyncStream<Void>?
             do {
-                let consumer = try open()
-                let news = try await readUntilIdle(consumer)
-                self.consumer = nil
-                // librdkafka's threads are not waited for at the end: they end with the process.
-                if Task.isCancelled { return }
-                await runBlocking(name: "kafka-close") { consumer.close() }
-                await wait(for: news)
+                news = try await readUntilIdle(try open())
             } catch {
                 logger.warning("topics cannot be read", metadata: ["cause": "\(error)"])
                 try? await Task.sleep(for: .seconds(1))
             }
+            let done = consumer
+            consumer = nil
+            // librdkafka's threads are not waited for at the end: they end with the process.
+            if Task.isCancelled { return }
+            if let done { await runBlocking(name: "kafka-close") { done.close() } }
+            if let news { await wait(for: news) }
         }
     }
 
@@ -294,6 +313,8 @@ package actor TopicFiles {
         }
         guard rename(path, "\(path).1") == 0 else { return }
         (state.fileSize, state.begunAt) = (0, nil)
+        // Or a crash would take the size of the old file for that of the new one.
+        save(state, of: topic)
     }
 
     // MARK: What survives a restart

@@ -86,12 +86,19 @@ package final class KafkaConsumer: @unchecked Sendable {
         queue = SendablePointer(rd_kafka_queue_new(handle.client))
         let state = Shared()
         self.state = state
-        let wakeUp = try checked("eventfd", orch_eventfd())
-        self.wakeUp = wakeUp
-        token = try reactor.watch(wakeUp) {
-            var count: UInt64 = 0
-            _ = read(wakeUp, &count, 8)
-            state.wake()
+        do {
+            let wakeUp = try Descriptor(owning: checked("eventfd", orch_eventfd()))
+            let number = wakeUp.number
+            token = try reactor.watch(number) {
+                var count: UInt64 = 0
+                _ = read(number, &count, 8)
+                state.wake()
+            }
+            self.wakeUp = wakeUp.release()
+        } catch {
+            rd_kafka_queue_destroy(queue.pointer)
+            handle.close()
+            throw error
         }
         enableWakeUps(of: queue.pointer, through: wakeUp)
     }

@@ -39,22 +39,35 @@ final class KafkaHandle: @unchecked Sendable {
         rd_kafka_set_log_queue(client, nil)
         let mainQueue: OpaquePointer = rd_kafka_queue_get_main(client)
         self.mainQueue = mainQueue
-        wakeUp = try checked("eventfd", orch_eventfd())
-        let wakeUp = wakeUp
         let queue = SendablePointer(mainQueue)
-        token = try reactor.watch(wakeUp) {
-            var count: UInt64 = 0
-            _ = read(wakeUp, &count, 8)
-            for _ in 0..<Self.eventsATurn {
-                guard let event = rd_kafka_queue_poll(queue.pointer, 0) else { return }
-                onEvent(event)
-                rd_kafka_event_destroy(event)
+        do {
+            let wakeUp = try Descriptor(owning: checked("eventfd", orch_eventfd()))
+            let number = wakeUp.number
+            token = try reactor.watch(number) {
+                var count: UInt64 = 0
+                _ = read(number, &count, 8)
+                for _ in 0..<Self.eventsATurn {
+                    guard let event = rd_kafka_queue_poll(queue.pointer, 0) else { return }
+                    onEvent(event)
+                    rd_kafka_event_destroy(event)
+                }
+                // The others have their turn first; librdkafka tells only of a queue that was empty.
+                Self.signal(number)
             }
-            // The others have their turn first; librdkafka tells only of a queue that was empty.
-            var one: UInt64 = 1
-            _ = write(wakeUp, &one, 8)
+            self.wakeUp = wakeUp.release()
+        } catch {
+            rd_kafka_queue_destroy(mainQueue)
+            rd_kafka_destroy(client)
+            throw error
         }
         enableWakeUps(of: mainQueue, through: wakeUp)
+        // What came before that is told of by nobody.
+        Self.signal(wakeUp)
+    }
+
+    private static func signal(_ eventDescriptor: Int32) {
+        var one: UInt64 = 1
+        _ = write(eventDescriptor, &one, 8)
     }
 
     /// Ends it. Blocks while librdkafka's threads end, so never call it on the cooperative pool.

@@ -17,9 +17,8 @@ package final class KafkaProducer: @unchecked Sendable {
     }
 
     package enum Failure: Sendable, Equatable {
-        /// The batch that the record was sent in, or the record itself, is larger than the broker lets it be.
-        case tooLarge(String)
-        /// The broker refuses this record for good; others may pass.
+        /// The broker refuses the batch that the record was sent in for good: it is too large, or a record in it is not
+        /// taken. Others may pass.
         case refused(String)
         /// It may be sent again later, possibly by a new producer.
         case notSent(String)
@@ -185,8 +184,9 @@ package final class KafkaProducer: @unchecked Sendable {
         if error == RD_KAFKA_RESP_ERR_NO_ERROR { return nil }
         let text = String(cString: rd_kafka_err2str(error))
         switch error {
-        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE: return .tooLarge(text)
-        case RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_MSG: return .refused(text)
+        case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE,
+            RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_INVALID_MSG, RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+            return .refused(text)
         default: return .notSent(text)
         }
     }

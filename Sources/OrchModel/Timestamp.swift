@@ -110,7 +110,7 @@ package struct CivilTime: Hashable, Sendable {
         hour = secondOfDay / 3600
         minute = secondOfDay / 60 % 60
         second = secondOfDay % 60
-        nanosecond = Int(time.nanoseconds - time.seconds * 1_000_000_000)
+        nanosecond = Int(time.nanoseconds &- time.seconds &* 1_000_000_000)
     }
 
     /// Days from 1970-01-01, by Howard Hinnant's `days_from_civil` ("chrono-Compatible Low-Level Date Algorithms").

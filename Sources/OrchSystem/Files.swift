@@ -42,6 +42,16 @@ package enum Files {
         }
     }
 
+    /// Writes over the beginning of a file that is there, which needs no room on the disk.
+    package static func overwrite(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+        let file = try Descriptor(opening: path, .readWrite)
+        let number = file.number
+        let count = try retrying("pwrite", path) {
+            bytes.withUnsafeBytes { pwrite(number, $0.baseAddress, $0.count, 0) }
+        }
+        guard count == bytes.count else { throw SystemError("pwrite", path) }
+    }
+
     package static func replace(_ path: String, with text: String, durable: Bool = false) throws(SystemError) {
         try replace(path, with: Array(text.utf8), durable: durable)
     }
@@ -63,17 +73,27 @@ package enum Files {
         }
     }
 
-    /// The names in a folder, sorted; empty when there is no such folder.
-    package static func list(_ path: String) -> [String] {
-        guard let folder = opendir(path) else { return [] }
+    /// The names in a folder, sorted; empty when it is not there or cannot be read.
+    package static func list(_ path: String) -> [String] { (try? listing(path)) ?? [] }
+
+    /// The names in a folder, sorted; empty when there is no such folder, and only then.
+    package static func listing(_ path: String) throws(SystemError) -> [String] {
+        guard let folder = opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw SystemError("opendir", path)
+        }
         defer { closedir(folder) }
         var names: [String] = []
-        while let entry = readdir(folder) {
+        while true {
+            // The only way to tell the end from a failure (readdir(3)).
+            errno = 0
+            guard let entry = readdir(folder) else { break }
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             if name != "." && name != ".." { names.append(name) }
         }
+        guard errno == 0 else { throw SystemError("readdir", path) }
         return names.sorted()
     }
 
@@ -159,6 +179,13 @@ package struct Descriptor: ~Copyable, Sendable {
     }
 
     deinit { close(number) }
+
+    /// Leaves it open, for the caller to close.
+    package consuming func release() -> Int32 {
+        let number = number
+        discard self
+        return number
+    }
 
     /// - Returns: the bytes read; 0 at the end.
     package func read(into buffer: inout [UInt8]) throws(SystemError) -> Int {

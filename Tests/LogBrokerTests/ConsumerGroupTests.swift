@@ -23,7 +23,7 @@ struct ConsumerGroupTests {
         _ group: inout ConsumerGroup, _ candidate: ConsumerGroup.Candidate, at second: Int = 0
     ) throws {
         if group.members[candidate.memberID] == nil {
-            group.promise(candidate, id: candidate.memberID, now: time(second))
+            try group.promise(candidate, id: candidate.memberID, now: time(second))
         }
         try group.join(candidate, now: time(second))
     }
@@ -167,6 +167,28 @@ struct ConsumerGroupTests {
         #expect(try group.assignment(of: "a-2", generation: 1, now: time(1)) == ByteBuffer(string: "all"))
         #expect(throws: KafkaError.fencedInstance) {
             try group.heartbeat("a-1", instanceID: "a", generation: 1, now: time(2))
+        }
+    }
+
+    @Test func `a member that comes late for its answer takes part in the next round`() throws {
+        var group = try stable(["a"])
+        try join(&group, candidate("b"), at: 1)
+        try join(&group, candidate("a"), at: 1)
+        #expect(group.phase == .completing)
+        // Before b has come for its answer, c begins another round.
+        try join(&group, candidate("c"), at: 1)
+        #expect(try group.joined("b", now: time(1)) == nil)
+        try join(&group, candidate("a"), at: 2)
+        let generation = group.generation
+        #expect(try group.joined("b", now: time(2))?.generation == generation)
+        #expect(try group.joined("c", now: time(2))?.generation == generation)
+        #expect(group.members.keys.sorted() == ["a", "b", "c"])
+    }
+
+    @Test func `a static member that nobody knows may come anew`() throws {
+        var group = try stable(["a"])
+        #expect(throws: KafkaError.unknownMember) {
+            try group.join(candidate("old-id", instance: "s"), now: time(1))
         }
     }
 

@@ -153,6 +153,24 @@ struct PartitionLogTests {
         }
     }
 
+    /// KIP-98: sequence numbers go from 2^31 - 1 on to 0.
+    @Test func `a producer goes on when its sequence numbers begin anew`() throws {
+        let log = try open()
+        #expect(try log.append(makeBatch(count: 3, producer: 9, sequence: .max - 1)) == 0)
+        #expect(try log.append(makeBatch(producer: 9, sequence: 1)) == 3)
+        #expect(try log.append(makeBatch(count: 3, producer: 9, sequence: .max - 1)) == 0)
+        #expect(try log.append(makeBatch(producer: 8, sequence: .max)) == 4)
+        #expect(try log.append(makeBatch(producer: 8, sequence: 0)) == 5)
+    }
+
+    @Test func `several batches at once are refused, and none of them is kept`() throws {
+        let log = try open()
+        var two = makeBatch()
+        two.writeImmutableBuffer(makeBatch())
+        #expect(throws: KafkaError.invalidRecord) { try log.append(two) }
+        #expect(log.endOffset == 0)
+    }
+
     @Test func `the checksum is Castagnoli's`() {
         // RFC 3720, B.4: 32 bytes of zeros, and the bytes 0 to 31.
         let zeros = [UInt8](repeating: 0, count: 32)

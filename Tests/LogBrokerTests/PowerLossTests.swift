@@ -124,6 +124,43 @@ struct PowerLossTests {
         }
     }
 
+    /// A segment that could not be begun must not hide what is written instead into the one before.
+    @Test(arguments: 1...40) func `a segment that cannot be begun leaves no hole`(at: Int) async throws {
+        let disk = SimulatedDisk()
+        let store = try await store(disk, sync: .always)
+        try await store.create("t", partitions: 1)
+        disk.fail(after: at)
+        var sizes: [Int] = []
+        for number in 0..<30 {
+            // Where a large one does not fit and cannot roll, a small one still fits.
+            let size = number % 2 == 0 ? 300 : 10
+            if (try? await store.append(
+                makeBatch(timestamp: Timestamp.now().milliseconds, payload: size), to: Self.topic)) != nil
+            {
+                sizes.append(size)
+            }
+        }
+        #expect(sizes.count >= 29)
+        let again = try await self.store(disk, sync: .always)
+        #expect(try await again.bounds(Self.topic).end == Int64(sizes.count))
+        #expect(try await contents(of: again).count == sizes.count)
+    }
+
+    @Test(arguments: seeds) func `offsets of deleted records are not given again`(seed: UInt64) async throws {
+        let disk = SimulatedDisk()
+        let store = try await store(disk, sync: .interval(.seconds(60)))
+        try await store.create("t", partitions: 1)
+        for _ in 0..<10 { _ = try await store.append(makeBatch(), to: Self.topic) }
+        #expect(try await store.deleteRecords(Self.topic, below: -1) == 10)
+        for _ in 0..<3 { _ = try await store.append(makeBatch(), to: Self.topic) }
+        disk.losePower(seed: seed)
+        let again = try await self.store(disk, sync: .always)
+        let bounds = try await again.bounds(Self.topic)
+        #expect(bounds.start == 10 && (10...13).contains(bounds.end))
+        _ = try await again.append(makeBatch(), to: Self.topic)
+        #expect(try await again.bounds(Self.topic).end == bounds.end + 1)
+    }
+
     @Test func `what is left of a torn end is kept beside the log`() async throws {
         let disk = SimulatedDisk()
         let first = try await store(disk, sync: .always)
@@ -134,7 +171,7 @@ struct PowerLossTests {
         try file.write(ByteBuffer(repeating: 9, count: 30), at: file.size)
         let again = BrokerStore(settings: BrokerSettings(folder: "/broker", port: 0), disk: disk)
         #expect(try await again.open().map(\.bytes) == [30])
-        #expect(disk.list("/broker/t/0").contains { $0.contains(".torn-") })
+        #expect(try disk.list("/broker/t/0").contains { $0.contains(".torn-") })
         #expect(try await again.bounds(Self.topic).end == 1)
     }
 
@@ -150,17 +187,17 @@ struct PowerLossTests {
             for offset in 0..<50 as Range<Int64> {
                 let results = await groups.commit(
                     "g", "", instanceID: nil, generation: -1,
-                    [Self.topic: GroupOffsets.Committed(offset: offset, metadata: "", at: 1)])
+                    [Self.topic: GroupOffsets.Committed(offset: offset, metadata: "")])
                 guard results[Self.topic] == KafkaError.none else { break }
                 committed = offset
             }
         }
         disk.losePower(seed: seed)
         try disk.makeFolder("/broker")
-        var offsets = try GroupOffsets(disk, path: "/broker/consumer-offsets", now: 0)
+        var offsets = try GroupOffsets(disk, path: "/broker/~consumer-offsets", now: .now())
         let found = offsets.of("g")[Self.topic]?.offset ?? -1
         #expect(found == committed || found == committed + 1)
-        try offsets.commit("g", [Self.topic: GroupOffsets.Committed(offset: 99, metadata: "m", at: 2)])
+        try offsets.commit("g", [Self.topic: GroupOffsets.Committed(offset: 99, metadata: "m")], now: .now())
         #expect(offsets.of("g")[Self.topic]?.offset == 99)
     }
 }

@@ -133,7 +133,6 @@ struct RecordSetTests {
             return true
         }
         #expect(found == ["50 1000 a seq=42 0", "51 1007 bb seq=42 0", "52 1003  seq=42 0"])
-        #expect(records.nextOffset == 53)
     }
 
     @Test(arguments: [(Int64(0), Int64(50)), (1000, 50), (1001, 51), (1007, 51)])

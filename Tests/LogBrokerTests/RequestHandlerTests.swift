@@ -81,6 +81,64 @@ struct RequestHandlerTests {
         #expect(try #require(try await answer).readableBytes > 81)
     }
 
+    @Test(arguments: [String(repeating: "c", count: Int(Int16.max)), "\u{ff}"])
+    func `a client with a name as long as there may be can join a group`(name: String) async throws {
+        var frame = ByteBuffer()
+        for number in [11, 0] as [Int16] { frame.writeInteger(number) }
+        frame.writeInteger(Int32(77))
+        frame.writeKafkaString(name)
+        frame.writeKafkaString("g")
+        frame.writeInteger(Int32(10_000))
+        frame.writeKafkaString("")
+        frame.writeKafkaString("consumer")
+        frame.writeKafkaArray(["range"]) { frame, name in
+            frame.writeKafkaString(name)
+            frame.writeKafkaBytes(ByteBuffer())
+        }
+        var answer = try #require(try await handler().respond(to: frame))
+        #expect(answer.readInteger(as: Int32.self) == 77)
+        #expect(answer.readInteger(as: Int16.self) == KafkaError.none.rawValue)
+    }
+
+    @Test func `a name that is no text is malformed`() async throws {
+        let metadata = request(3, 1) { frame in
+            frame.writeInteger(Int32(1))
+            frame.writeInteger(Int16(12_000))
+            frame.writeRepeatingByte(0xff, count: 12_000)
+        }
+        let handler = try await handler()
+        await #expect(throws: MalformedRequest.self) { try await handler.respond(to: metadata) }
+    }
+
+    /// Their names would be those of the broker's own files.
+    @Test func `topics called as the broker's files do no harm`() async throws {
+        let handler = try await handler()
+        let place = TopicPartition(topic: "consumer-offsets", partition: 0)
+        for name in ["consumer-offsets", "producer-ids"] { try await handler.store.create(name, partitions: 1) }
+        _ = try await handler.store.newProducerID()
+        let results = await handler.groups.commit(
+            "g", "", instanceID: nil, generation: -1, [place: .init(offset: 5, metadata: "")])
+        #expect(results[place] == KafkaError.none)
+        let again = try await self.handler()
+        #expect(await again.groups.offsets(of: "g")[place]?.offset == 5)
+        #expect(await again.store.topicNames == ["consumer-offsets", "producer-ids"])
+    }
+
+    @Test func `a topic that is deleted takes what groups have read of it along`() async throws {
+        let handler = try await handler()
+        try await handler.store.create("t", partitions: 1)
+        let place = TopicPartition(topic: "t", partition: 0)
+        _ = await handler.groups.commit(
+            "g", "", instanceID: nil, generation: -1, [place: .init(offset: 5, metadata: "")])
+        _ = try await handler.respond(
+            to: request(20, 1) { frame in
+                frame.writeKafkaArray(["t"]) { $0.writeKafkaString($1) }
+                frame.writeInteger(Int32(1000))
+            })
+        #expect(await handler.groups.offsets(of: "g").isEmpty)
+        #expect(try await self.handler().groups.offsets(of: "g").isEmpty)
+    }
+
     @Test(arguments: [
         ("a b", false), ("..", false), (".", false), ("a/b", false), ("", false),
         (String(repeating: "t", count: 250), false), ("__x.y-z", true),

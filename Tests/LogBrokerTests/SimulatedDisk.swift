@@ -40,6 +40,9 @@ final class SimulatedDisk: Disk {
 
     init(fault: Fault = .none) { state.withLock { $0.fault = fault } }
 
+    /// The operation that comes so many after those that were done fails.
+    func fail(after count: Int) { state.withLock { $0.fault = .failure(at: $0.operations + count) } }
+
     var operations: Int { state.withLock(\.operations) }
 
     /// The power goes and comes back: what is left is decided by the seed.
@@ -108,7 +111,7 @@ final class SimulatedDisk: Disk {
         }
     }
 
-    func list(_ folder: String) -> [String] {
+    func list(_ folder: String) throws(SystemError) -> [String] {
         state.withLock { state in
             state.names.keys.filter { Files.parent(of: $0) == folder }.map { String($0.dropFirst(folder.count + 1)) }
                 .sorted()
@@ -135,7 +138,7 @@ final class SimulatedDisk: Disk {
         return state.nextFile
     }
 
-    func read(_ path: String) -> [UInt8]? {
+    func read(_ path: String) throws(SystemError) -> [UInt8]? {
         state.withLock { state in
             guard case .some(let file?) = state.names[path] else { return nil }
             return state.files[file]?.current

@@ -149,6 +149,30 @@ struct LineFilterTests {
         #expect(LogPosition(position.description) == position)
         #expect(LogPosition("a@1") == nil)
     }
+
+    @Test func `a search by level and text finds the frames of a trace whose head it leaves out`() throws {
+        var query = all
+        query.level = .error
+        query.pattern = "foo"
+        let records = [
+            record(1, "fine"), record(2, "ERROR request failed", level: .error),
+            record(3, "\tat com.foo.Bar", level: .unknown),
+        ]
+        let found = try shown(query, records)
+        #expect(found.map(\.line) == ["\tat com.foo.Bar"])
+        #expect(found.first?.continues == 2)
+    }
+
+    @Test func `records with absurd numbers are shown and break nothing`() throws {
+        var strange = record(1, "strange")
+        strange.headers["seq"] = "9223372036854775807"
+        strange.headers["at"] = "-9223372036854775808"
+        var other = strange
+        other.headers["seq"] = "-1"
+        let found = try shown(all, [strange, strange, other, record(1, "own"), record(2, "own")])
+        #expect(found.map(\.seq) == [0, 0, 0, 1, 2])
+        #expect(found.first?.at.description.hasPrefix("1677-09-21T00:12:43") == true)
+    }
 }
 
 struct SeenEntriesTests {

@@ -22,7 +22,10 @@ final class MockCluster: @unchecked Sendable {
         else { throw OrchError(.failed, "there is no mock cluster") }
         self.client = client
         self.cluster = cluster
-        settings = KafkaSettings(brokers: String(cString: address), properties: ["retry.backoff.ms": "20"])
+        settings = KafkaSettings(
+            brokers: String(cString: address),
+            // Long enough that what a test writes at once is one batch.
+            properties: ["retry.backoff.ms": "20", "linger.ms": "50"])
     }
 
     deinit {

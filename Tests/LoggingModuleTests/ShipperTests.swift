@@ -162,6 +162,34 @@ import Testing
         #expect(found == numbered(1...2500))
     }
 
+    /// What is written while nothing more may be on its way is told once only.
+    @Test(.timeLimit(.minutes(1))) func `lines that come while the window is full are sent when it opens`() async throws
+    {
+        let bench = try Bench()
+        bench.cluster.setAway(true)
+        // Into the last chunk that there is.
+        try bench.write(numbered(1...ShippingSource.window + 400))
+        let found = try await bench.ship {
+            while await bench.shipper.status.isConnected { try await Task.sleep(for: .milliseconds(5)) }
+            try bench.write(numbered(ShippingSource.window + 401...ShippingSource.window + 500))
+            // Until the folder's watch has told of it.
+            try await Task.sleep(for: .milliseconds(100))
+            bench.cluster.setAway(false)
+        }
+        #expect(found == numbered(1...ShippingSource.window + 500))
+    }
+
+    @Test(.timeLimit(.minutes(1))) func `a record that the cluster finds bad takes none of the others along`()
+        async throws
+    {
+        let bench = try Bench()
+        bench.cluster.answer(with: Array(repeating: RD_KAFKA_RESP_ERR_INVALID_RECORD, count: 5))
+        try bench.write(numbered(1...200))
+        let found = try await bench.ship()
+        #expect(bench.refused.map { String(decoding: $0.text, as: UTF8.self) } == ["line 1"])
+        #expect(found == numbered(2...200))
+    }
+
     @Test(.timeLimit(.minutes(1))) func `a cluster that answers slowly loses and doubles nothing`() async throws {
         let bench = try Bench()
         bench.cluster.setDelay(milliseconds: 700)

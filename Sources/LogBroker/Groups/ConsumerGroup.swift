@@ -3,8 +3,8 @@ import NIOCore
 /// The members of one consumer group, and how they agree on who reads what: Kafka's classic group protocol
 /// (cwiki.apache.org, "Kafka Client-side Assignment Proposal"; KIP-345 for members with an instance id, KIP-394).
 ///
-/// Decides only: who asks is told to wait until ``answer`` methods have one. Nothing in it is kept over a restart, after
-/// which members are unknown and join again.
+/// Decides only: where an answer is not there yet it is `nil`, and asked for again after a change. Nothing in it is kept
+/// over a restart, after which members are unknown and join again.
 struct ConsumerGroup {
     typealias Instant = ContinuousClock.Instant
 
@@ -71,7 +71,8 @@ struct ConsumerGroup {
     // MARK: Joining
 
     /// An id for somebody who is to come back with it; it proves that the client hears our answers.
-    mutating func promise(_ candidate: Candidate, id: String, now: Instant) {
+    mutating func promise(_ candidate: Candidate, id: String, now: Instant) throws(KafkaError) {
+        guard members.count + promised.count < Self.mostMembers else { throw .groupMaxSizeReached }
         promised[id] = now + candidate.sessionTimeout
     }
 
@@ -109,7 +110,10 @@ struct ConsumerGroup {
     /// - Returns: whether it takes the place of its earlier self, so that nothing changes for the others.
     private mutating func admit(_ candidate: Candidate) throws(KafkaError) -> Bool {
         guard promised.removeValue(forKey: candidate.memberID) != nil else {
-            throw candidate.instanceID == nil ? .unknownMember : .fencedInstance
+            let isTaken = members.values.contains { other in
+                other.candidate.instanceID != nil && other.candidate.instanceID == candidate.instanceID
+            }
+            throw isTaken ? .fencedInstance : .unknownMember
         }
         guard let instanceID = candidate.instanceID,
             let earlier = members.first(where: { $0.value.candidate.instanceID == instanceID })?.key,
@@ -180,6 +184,11 @@ struct ConsumerGroup {
     mutating func joined(_ id: String, now: Instant) throws(KafkaError) -> Joined? {
         expire(now: now)
         guard members[id] != nil else { throw .unknownMember }
+        if phase == .preparing {
+            // Others have joined before it came for its answer: it waits still, so it takes part in this round.
+            members[id]?.awaitsJoin = true
+            completeIfAllJoined(now: now)
+        }
         guard phase == .completing || phase == .stable else { return nil }
         members[id]?.awaitsJoin = false
         touch(id, now: now)

@@ -17,6 +17,8 @@ actor GroupCoordinator {
     private let executor = ThreadExecutor(name: "broker-groups")
     private let settings: BrokerSettings
     private let disk: any Disk
+    /// Sent after something was committed that has to be synced.
+    private let needsSync: Signal
     private var groups: [String: ConsumerGroup] = [:]
     private var offsets: GroupOffsets?
     private let changes = ChangeWaiters<String>()
@@ -26,21 +28,34 @@ actor GroupCoordinator {
 
     /// Session timeouts may be so long. Kafka's own lower bound, 6 s, is a default that its users lower in tests.
     private static let sessionTimeouts = Duration.milliseconds(500)...Duration.milliseconds(1_800_000)
+    /// So many characters of a client's name go into a member's id.
+    private static let longestNamePart = 100
     /// Kafka's `offset.metadata.max.bytes`.
     private static let longestMetadata = 4096
 
-    init(settings: BrokerSettings, disk: any Disk = LocalDisk()) {
+    init(settings: BrokerSettings, disk: any Disk = LocalDisk(), needsSync: Signal = Signal()) {
         self.settings = settings
         self.disk = disk
+        self.needsSync = needsSync
     }
 
     /// Reads the committed offsets.
     func open() throws {
         offsets = try GroupOffsets(
-            disk, path: "\(settings.folder)/consumer-offsets", now: Timestamp.now().milliseconds)
+            disk, path: "\(settings.folder)/~consumer-offsets", now: .now())
     }
 
     func sync() throws { try offsets?.sync() }
+
+    /// Forgets groups that nobody came back to, and offsets that have been without a group's members for too long.
+    func removeExpired() {
+        for id in groups.keys { groups[id]?.expire(now: .now) }
+        groups = groups.filter { !$0.value.isDeserted }
+        offsets?.removeExpired(now: .now(), live: Set(groups.filter { !$0.value.members.isEmpty }.keys))
+    }
+
+    /// Forgets how far a topic that is gone was read: a new one of its name begins anew.
+    func forget(_ topic: String) { offsets?.forget(topic) }
 
     // MARK: Membership
 
@@ -57,7 +72,9 @@ actor GroupCoordinator {
             guard Self.sessionTimeouts.contains(candidate.sessionTimeout) else { throw .invalidSessionTimeout }
             if candidate.memberID.isEmpty {
                 candidate.memberID = newMemberID(candidate)
-                groups[groupID, default: ConsumerGroup()].promise(candidate, id: candidate.memberID, now: .now)
+                var group = groups[groupID] ?? ConsumerGroup()
+                try group.promise(candidate, id: candidate.memberID, now: .now)
+                groups[groupID] = group
                 if mustKnowID, candidate.instanceID == nil { throw .memberIDRequired }
             }
             return (candidate.memberID, .success(try await join(groupID, candidate)))
@@ -135,8 +152,9 @@ actor GroupCoordinator {
 
     private func newMemberID(_ candidate: ConsumerGroup.Candidate) -> String {
         lastMember += 1
-        // Unlike any of an earlier start of the broker.
-        return "\(candidate.instanceID ?? candidate.clientID)-\(UInt64.random(in: 0 ... .max))-\(lastMember)"
+        // Unlike any of an earlier start of the broker, and short enough to be sent whatever the client calls itself.
+        let name = (candidate.instanceID ?? candidate.clientID).prefix(Self.longestNamePart)
+        return "\(name)-\(UInt64.random(in: 0 ... .max))-\(lastMember)"
     }
 
     // MARK: Offsets
@@ -149,9 +167,11 @@ actor GroupCoordinator {
         do throws(KafkaError) {
             try checkCommit(groupID, memberID, instanceID: instanceID, generation: generation)
             let fitting = wanted.filter { $0.value.metadata.utf8.count <= Self.longestMetadata }
-            try offsets?.commit(groupID, fitting)
+            try offsets?.commit(groupID, fitting, now: .now())
             if settings.sync == .always {
                 do throws(SystemError) { try offsets?.sync() } catch { throw .kafkaStorageError }
+            } else {
+                needsSync.send()
             }
             return wanted.mapValues {
                 $0.metadata.utf8.count <= Self.longestMetadata ? KafkaError.none : .offsetMetadataTooLarge
@@ -181,7 +201,6 @@ actor GroupCoordinator {
 
     var groupIDs: [(id: String, protocolType: String)] {
         for id in groups.keys { groups[id]?.expire(now: .now) }
-        groups = groups.filter { !$0.value.isDeserted }
         let live = groups.filter { !$0.value.members.isEmpty }
         return Set(live.keys).union(offsets?.groupIDs ?? []).sorted().map { ($0, live[$0]?.protocolType ?? "consumer") }
     }

@@ -6,13 +6,11 @@ import OrchSystem
 /// Where consumer groups go on reading, by group and partition.
 ///
 /// On disk it is a journal, one JSON object a line, which is written anew when most of it is out of date. What lies behind
-/// the last whole line is of a crash and left out.
+/// the last whole line is of a crash and left out, as are lines that cannot be read.
 struct GroupOffsets {
     struct Committed: Equatable {
         var offset: Int64
         var metadata: String
-        /// When it was committed, in milliseconds since 1970.
-        var at: Int64
     }
 
     /// One line of the journal; without an offset the entry is gone.
@@ -22,41 +20,54 @@ struct GroupOffsets {
         var partition: Int32
         var offset: Int64?
         var metadata: String
-        var at: Int64
+
+        init(_ group: String, _ place: TopicPartition, _ committed: Committed?) {
+            self.group = group
+            topic = place.topic
+            partition = place.partition
+            offset = committed?.offset
+            metadata = committed?.metadata ?? ""
+        }
     }
 
-    /// Kafka's `offsets.retention.minutes`: a week after its last commit a group is forgotten.
-    private static let retention: Int64 = 7 * 86_400_000
+    /// Kafka's `offsets.retention.minutes`: a group is forgotten after a week without members and commits.
+    private static let retention = TimeSpan.seconds(7 * 86_400)
     /// The journal is written anew when it has so many lines more than are in use.
     private static let slack = 10_000
 
     private let disk: any Disk
     private let path: String
-    private let file: any DiskFile
+    /// `nil` after the journal was written anew, until the next line is.
+    private var file: (any DiskFile)?
     private var size = 0
     private var lines = 0
     private(set) var needsSync = false
     private var groups: [String: [TopicPartition: Committed]] = [:]
+    /// Since when a group has had neither members nor commits. How long it had been so before a start is not known.
+    private var idleSince: [String: Timestamp] = [:]
 
-    init(_ disk: any Disk, path: String, now: Int64) throws(SystemError) {
+    init(_ disk: any Disk, path: String, now: Timestamp) throws(SystemError) {
         self.disk = disk
         self.path = path
-        let content = disk.read(path) ?? []
+        let content = try disk.read(path) ?? []
         var end = 0
         while let newline = content[end...].firstIndex(of: UInt8(ascii: "\n")) {
-            guard let entry = try? JSONDecoder().decode(Entry.self, from: Data(content[end..<newline])) else { break }
-            let place = TopicPartition(topic: entry.topic, partition: entry.partition)
-            groups[entry.group, default: [:]][place] = entry.offset.map {
-                Committed(offset: $0, metadata: entry.metadata, at: entry.at)
+            if let entry = try? JSONDecoder().decode(Entry.self, from: Data(content[end..<newline])) {
+                let place = TopicPartition(topic: entry.topic, partition: entry.partition)
+                groups[entry.group, default: [:]][place] = entry.offset.map {
+                    Committed(offset: $0, metadata: entry.metadata)
+                }
             }
             lines += 1
             end = newline + 1
         }
-        groups = groups.filter { ($0.value.values.map(\.at).max() ?? 0) > now - Self.retention }
-        file = try disk.open(path)
+        groups = groups.filter { !$0.value.isEmpty }
+        idleSince = groups.mapValues { _ in now }
+        let opened = try disk.open(path)
         try disk.syncFolder(Files.parent(of: path))
         size = end
-        if file.size > end { try file.truncate(to: end) }
+        if opened.size > end { try opened.truncate(to: end) }
+        file = opened
     }
 
     var groupIDs: [String] { groups.keys.sorted() }
@@ -64,35 +75,45 @@ struct GroupOffsets {
     func of(_ group: String) -> [TopicPartition: Committed] { groups[group] ?? [:] }
 
     /// Writes them down; where that fails nothing has changed.
-    mutating func commit(_ group: String, _ offsets: [TopicPartition: Committed]) throws(KafkaError) {
-        try append(
-            offsets.map { place, committed in
-                Entry(
-                    group: group, topic: place.topic, partition: place.partition, offset: committed.offset,
-                    metadata: committed.metadata, at: committed.at)
-            })
+    mutating func commit(_ group: String, _ offsets: [TopicPartition: Committed], now: Timestamp) throws(KafkaError) {
+        try append(offsets.map { Entry(group, $0, $1) })
         groups[group, default: [:]].merge(offsets) { $1 }
+        idleSince[group] = now
         if lines > Self.slack + 2 * groups.values.reduce(0, { $0 + $1.count }) { compact() }
     }
 
     mutating func remove(_ group: String) throws(KafkaError) {
-        try append(
-            of(group).map { place, _ in
-                Entry(group: group, topic: place.topic, partition: place.partition, offset: nil, metadata: "", at: 0)
-            })
+        try append(of(group).map { place, _ in Entry(group, place, nil) })
         groups[group] = nil
+        idleSince[group] = nil
+    }
+
+    /// Takes a topic out of all groups, as far as that can be written down.
+    mutating func forget(_ topic: String) {
+        for (group, offsets) in groups {
+            let gone = offsets.keys.filter { $0.topic == topic }
+            guard !gone.isEmpty, (try? append(gone.map { Entry(group, $0, nil) })) != nil else { continue }
+            for place in gone { groups[group]?[place] = nil }
+        }
+    }
+
+    /// - Parameter live: the groups that have members.
+    mutating func removeExpired(now: Timestamp, live: Set<String>) {
+        for group in live where groups[group] != nil { idleSince[group] = now }
+        for (group, since) in idleSince where now - since > Self.retention { try? remove(group) }
     }
 
     mutating func sync() throws(SystemError) {
         guard needsSync else { return }
-        try file.sync()
+        try file?.sync()
         needsSync = false
     }
 
     private mutating func append(_ entries: [Entry]) throws(KafkaError) {
         guard let bytes = Self.encoded(entries) else { throw .kafkaStorageError }
         do throws(SystemError) {
-            try file.write(ByteBuffer(bytes: bytes), at: size)
+            if file == nil { file = try disk.open(path) }
+            try file?.write(ByteBuffer(bytes: bytes), at: size)
         } catch {
             throw .kafkaStorageError
         }
@@ -103,20 +124,12 @@ struct GroupOffsets {
 
     /// Leaves out what was overtaken. What is there stays where that fails.
     private mutating func compact() {
-        let entries = groups.flatMap { group, offsets in
-            offsets.map { place, committed in
-                Entry(
-                    group: group, topic: place.topic, partition: place.partition, offset: committed.offset,
-                    metadata: committed.metadata, at: committed.at)
-            }
-        }
-        guard let bytes = Self.encoded(entries) else { return }
-        do throws(SystemError) {
-            try disk.replace(path, with: bytes)
-            self = try GroupOffsets(disk, path: path, now: 0)
-        } catch {
-            // The journal goes on as it is.
-        }
+        let entries = groups.flatMap { group, offsets in offsets.map { Entry(group, $0, $1) } }
+        guard let bytes = Self.encoded(entries), (try? disk.replace(path, with: bytes)) != nil else { return }
+        file = nil
+        size = bytes.count
+        lines = entries.count
+        needsSync = false
     }
 
     private static func encoded(_ entries: [Entry]) -> [UInt8]? {

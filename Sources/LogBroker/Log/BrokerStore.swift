@@ -33,16 +33,15 @@ actor BrokerStore {
     private let waiters = ChangeWaiters<TopicPartition>()
     private var nextProducerID: Int64 = 0
     private var producerIDsReserved: Int64 = 0
-    private let syncRequests: AsyncStream<Void>.Continuation
-    /// Yields after something was appended that has to be synced.
-    nonisolated let needsSync: AsyncStream<Void>
+    /// Sent after something was appended that has to be synced.
+    private let needsSync: Signal
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    init(settings: BrokerSettings, disk: any Disk = LocalDisk()) {
+    init(settings: BrokerSettings, disk: any Disk = LocalDisk(), needsSync: Signal = Signal()) {
         self.settings = settings
         self.disk = disk
-        (needsSync, syncRequests) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        self.needsSync = needsSync
     }
 
     // MARK: Topics
@@ -53,18 +52,21 @@ actor BrokerStore {
     func open() throws -> [(place: TopicPartition, bytes: Int)] {
         try disk.makeFolder(settings.folder)
         try disk.syncFolder(Files.parent(of: settings.folder))
-        for name in disk.list(settings.folder) where disk.isFolder(folder(name)) {
+        for name in try disk.list(settings.folder) where disk.isFolder(folder(name)) {
             guard Self.isLegal(name) else {
                 // What was being made or deleted in a crash.
                 if name.hasSuffix(Self.unfinished) { disk.removeTree(folder(name)) }
                 continue
             }
             var configuration = TopicConfiguration(settings)
-            if let stored = disk.read("\(folder(name))/\(Self.configurationFile)") { configuration.restore(stored) }
-            let count = disk.list(folder(name)).compactMap(Int.init).count
+            if let stored = try disk.read("\(folder(name))/\(Self.configurationFile)") { configuration.restore(stored) }
+            let count = try disk.list(folder(name)).compactMap(Int.init).count
             topics[name] = Topic(configuration: configuration, logs: try openLogs(name, 0..<count, configuration))
         }
-        nextProducerID = disk.read(producerIDFile).flatMap { Int64(String(decoding: $0, as: UTF8.self)) } ?? 0
+        nextProducerID = try disk.read(producerIDFile).flatMap { Int64(String(decoding: $0, as: UTF8.self)) } ?? 0
+        for topic in topics.values {
+            for log in topic.logs { nextProducerID = max(nextProducerID, log.newestProducer + 1) }
+        }
         producerIDsReserved = nextProducerID
         return topics.flatMap { name, topic in
             topic.logs.enumerated().filter { $0.element.tornBytes > 0 }.map {
@@ -91,6 +93,8 @@ actor BrokerStore {
     }
 
     private static let mostPartitions = 1000
+    /// Of all topics together: each has a file open.
+    private static let mostPartitionsInAll = max(200, ResourceLimits.openFiles / 2)
     /// Marks a folder that is not a topic yet, or no longer: no topic's name has a tilde.
     private static let unfinished = "~"
 
@@ -99,8 +103,14 @@ actor BrokerStore {
         guard Self.isLegal(topic) else { throw .invalidTopic }
         guard topics[topic] == nil else { throw .topicAlreadyExists }
         guard partitions == -1 || (1...Self.mostPartitions).contains(partitions) else { throw .invalidPartitions }
+        try checkRoom(for: partitions == -1 ? settings.defaultPartitions : partitions)
         var checked = TopicConfiguration(settings)
         for (name, value) in configuration { try checked.set(name, to: value) }
+    }
+
+    private func checkRoom(for partitions: Int) throws(KafkaError) {
+        let known = topics.values.reduce(0) { $0 + $1.logs.count }
+        guard known + partitions <= Self.mostPartitionsInAll else { throw .invalidPartitions }
     }
 
     /// The partitions of a topic, which is made with the broker's defaults where it is not there yet.
@@ -118,9 +128,9 @@ actor BrokerStore {
         let count = partitions == -1 ? settings.defaultPartitions : partitions
         var configuration = TopicConfiguration(settings)
         for (name, value) in given { try configuration.set(name, to: value) }
+        // Made beside its place and then moved there, so that a crash leaves all of it or nothing.
+        let beside = folder(topic) + Self.unfinished
         do {
-            // Made beside its place and then moved there, so that a crash leaves all of it or nothing.
-            let beside = folder(topic) + Self.unfinished
             disk.removeTree(beside)
             for partition in 0..<count { try disk.makeFolder("\(beside)/\(partition)") }
             if !given.isEmpty {
@@ -128,6 +138,11 @@ actor BrokerStore {
             }
             try disk.syncFolder(beside)
             try disk.rename(beside, to: folder(topic))
+        } catch {
+            disk.removeTree(beside)
+            throw .kafkaStorageError
+        }
+        do {
             try disk.syncFolder(settings.folder)
             topics[topic] = Topic(configuration: configuration, logs: try openLogs(topic, 0..<count, configuration))
         } catch {
@@ -141,8 +156,13 @@ actor BrokerStore {
         do throws(SystemError) {
             // Under another name it is gone for good, however long the files take.
             try disk.rename(folder(topic), to: folder(topic) + Self.unfinished)
+        } catch {
+            throw .kafkaStorageError
+        }
+        do throws(SystemError) {
             try disk.syncFolder(settings.folder)
         } catch {
+            try? disk.rename(folder(topic) + Self.unfinished, to: folder(topic))
             throw .kafkaStorageError
         }
         topics[topic] = nil
@@ -154,6 +174,7 @@ actor BrokerStore {
     func grow(_ topic: String, to count: Int, validateOnly: Bool) throws(KafkaError) {
         guard let known = topics[topic] else { throw .unknownTopicOrPartition }
         guard count > known.logs.count, count <= Self.mostPartitions else { throw .invalidPartitions }
+        try checkRoom(for: count - known.logs.count)
         if validateOnly { return }
         do {
             let added = try openLogs(topic, known.logs.count..<count, known.configuration)
@@ -197,7 +218,7 @@ actor BrokerStore {
     func append(_ records: ByteBuffer, to place: TopicPartition) throws(KafkaError) -> (base: Int64, start: Int64) {
         let log = try log(place)
         let base = try log.append(records, durably: settings.sync == .always)
-        if log.needsSync { syncRequests.yield() }
+        if log.needsSync { needsSync.send() }
         waiters.resume(place)
         return (base, log.startOffset)
     }
@@ -253,7 +274,7 @@ actor BrokerStore {
 
     // MARK: Producers
 
-    private var producerIDFile: String { "\(settings.folder)/producer-ids" }
+    private var producerIDFile: String { "\(settings.folder)/~producer-ids" }
 
     /// A number that no producer has had before, over restarts too: they are reserved in blocks on disk.
     func newProducerID() throws(KafkaError) -> Int64 {
@@ -272,8 +293,15 @@ actor BrokerStore {
 
     // MARK: Upkeep
 
+    /// Syncs all logs, also behind one that fails.
     func sync() throws {
-        for topic in topics.values { for log in topic.logs { try log.sync() } }
+        var failure: SystemError?
+        for topic in topics.values {
+            for log in topic.logs {
+                do throws(SystemError) { try log.sync() } catch { failure = failure ?? error }
+            }
+        }
+        if let failure { throw failure }
     }
 
     func removeExpired() {

@@ -27,11 +27,13 @@ enum Compression: Int16 {
     private static func grow(
         from packedSize: Int, _ step: (UnsafeMutableRawBufferPointer) -> (written: Int, isDone: Bool)?
     ) -> [UInt8]? {
-        var room = UnsafeMutableRawBufferPointer.allocate(byteCount: max(packedSize * 8, 65_536), alignment: 16)
+        var room = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: min(max(packedSize * 8, 65_536), largest + 1), alignment: 16)
         defer { room.deallocate() }
         var filled = 0
         while let result = step(UnsafeMutableRawBufferPointer(rebasing: room[filled...])) {
             filled += result.written
+            guard filled <= largest else { return nil }
             if result.isDone {
                 return [UInt8](unsafeUninitializedCapacity: filled) { memory, count in
                     UnsafeMutableRawBufferPointer(memory).copyMemory(
@@ -40,8 +42,8 @@ enum Compression: Int16 {
                 }
             }
             guard filled == room.count else { continue }
-            guard room.count < largest else { return nil }
-            let larger = UnsafeMutableRawBufferPointer.allocate(byteCount: room.count * 2, alignment: 16)
+            let larger = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: min(room.count * 2, largest + 1), alignment: 16)
             larger.copyMemory(from: UnsafeRawBufferPointer(room))
             room.deallocate()
             room = larger

@@ -7,13 +7,13 @@ import OrchSystem
 /// power does.
 protocol Disk: Sendable {
     func makeFolder(_ path: String) throws(SystemError)
-    /// The names in a folder; empty when there is none.
-    func list(_ folder: String) -> [String]
+    /// The names in a folder; empty when there is no such folder, and only then.
+    func list(_ folder: String) throws(SystemError) -> [String]
     func isFolder(_ path: String) -> Bool
     /// Opens for reading and writing; made when it does not exist.
     func open(_ path: String) throws(SystemError) -> any DiskFile
-    /// The whole content; `nil` when there is no such file.
-    func read(_ path: String) -> [UInt8]?
+    /// The whole content; `nil` when there is no such file, and only then.
+    func read(_ path: String) throws(SystemError) -> [UInt8]?
     /// Puts a new content in place, so that after any crash either the old or the new one is there.
     func replace(_ path: String, with bytes: [UInt8]) throws(SystemError)
     func rename(_ path: String, to target: String) throws(SystemError)
@@ -36,10 +36,17 @@ protocol DiskFile: AnyObject {
 /// The disk of this machine.
 struct LocalDisk: Disk {
     func makeFolder(_ path: String) throws(SystemError) { try Files.makeFolder(path) }
-    func list(_ folder: String) -> [String] { Files.list(folder) }
+    func list(_ folder: String) throws(SystemError) -> [String] { try Files.listing(folder) }
     func isFolder(_ path: String) -> Bool { Files.isFolder(path) }
     func open(_ path: String) throws(SystemError) -> any DiskFile { try LocalFile(path) }
-    func read(_ path: String) -> [UInt8]? { try? Files.read(path) }
+
+    func read(_ path: String) throws(SystemError) -> [UInt8]? {
+        do throws(SystemError) {
+            return try Files.read(path)
+        } catch  where error.errno == ENOENT {
+            return nil
+        }
+    }
 
     func replace(_ path: String, with bytes: [UInt8]) throws(SystemError) {
         try Files.replace(path, with: bytes, durable: true)

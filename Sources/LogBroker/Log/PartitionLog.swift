@@ -10,7 +10,7 @@ final class PartitionLog {
     private let disk: any Disk
     private let folder: String
     /// What the topic is set to.
-    var configuration: TopicConfiguration
+    private let configuration: TopicConfiguration
     private var segments: [Segment] = []
     private var producers = ProducerTable()
     private(set) var needsSync = false
@@ -22,12 +22,21 @@ final class PartitionLog {
         self.folder = folder
         self.configuration = configuration
         try disk.makeFolder(folder)
-        if let text = disk.read(startFile) {
+        if let text = try disk.read(startFile) {
             deletedBelow = Int64(String(decoding: text, as: UTF8.self).filter(\.isNumber)) ?? 0
         }
-        let bases = disk.list(folder).compactMap(Segment.baseOffset(fileName:)).sorted()
-        for base in bases { segments.append(try open(base, isLast: base == bases.last)) }
-        if segments.isEmpty { try roll(at: deletedBelow) }
+        let bases = try disk.list(folder).compactMap(Segment.baseOffset(fileName:)).sorted()
+        for base in bases {
+            let segment = try open(base, isLast: base == bases.last)
+            if segment.size == 0, base < endOffset {
+                // One that could not be begun; what it was meant for went on in the one before.
+                segment.remove()
+            } else {
+                segments.append(segment)
+            }
+        }
+        // Where the power went, records may be gone that were deleted anyway: their offsets are not given again.
+        if segments.isEmpty || endOffset < deletedBelow { try roll(at: deletedBelow) }
     }
 
     private func open(_ base: Int64, isLast: Bool) throws(SystemError) -> Segment {
@@ -36,12 +45,18 @@ final class PartitionLog {
             return sealed
         }
         let segment = try Segment(disk, recovering: folder, baseOffset: base) { producers.remember($0) }
-        if !isLast { segment.seal(producers) }
+        if !isLast {
+            segment.seal(producers)
+            segment.close()
+        }
         return segment
     }
 
     /// Bytes that were cut off its segments when it was opened: a record that was being written in a crash, or damage.
     var tornBytes: Int { segments.reduce(0) { $0 + $1.tornBytes } }
+
+    /// The highest number of an idempotent producer that is remembered; -1 for none.
+    var newestProducer: Int64 { producers.newest }
 
     var startOffset: Int64 { max(deletedBelow, segments.first?.baseOffset ?? 0) }
     /// The offset that the next record gets.
@@ -51,47 +66,40 @@ final class PartitionLog {
 
     // MARK: Writing
 
-    /// Gives the batches their offsets and writes them.
+    /// Gives a batch its offsets and writes it.
     ///
     /// - Parameter durably: they are synced before this returns; where that fails they are taken back.
     /// - Returns: the offset of the first record; for a batch that was sent before, the one it got then.
     func append(_ records: ByteBuffer, durably: Bool = false) throws(KafkaError) -> Int64 {
         let parsed = try RecordBatch.parse(records)
         guard !parsed.isEmpty else { return endOffset }
-        for (batch, _) in parsed where batch.size > configuration.maxMessageBytes { throw .messageTooLarge }
+        // What idempotence promises holds for one batch (Kafka's own rule for record batches).
+        guard parsed.count == 1, let (batch, index) = parsed.first else { throw .invalidRecord }
+        guard batch.size <= configuration.maxMessageBytes else { throw .messageTooLarge }
+        if let earlier = try producers.offsetOfDuplicate(batch) { return earlier }
 
         var bytes = records
-        var accepted: [RecordBatch] = []
-        var next = endOffset
-        for (batch, index) in parsed {
-            if let earlier = try producers.offsetOfDuplicate(batch) {
-                // A producer puts one batch a partition into a request, so all of it is known.
-                return earlier
-            }
-            var placed = batch
-            placed.baseOffset = next
-            bytes.setInteger(next, at: index)
-            // The epoch of the leader lies outside of the checksum, as the base offset does.
-            bytes.setInteger(Int32(0), at: index + 12)
-            accepted.append(placed)
-            next = placed.lastOffset + 1
-        }
+        var placed = batch
+        placed.baseOffset = endOffset
+        bytes.setInteger(placed.baseOffset, at: index)
+        // The epoch of the leader lies outside of the checksum, as the base offset does.
+        bytes.setInteger(Int32(0), at: index + 12)
         do throws(SystemError) {
             if let last = segments.last, last.size > 0, last.size + bytes.readableBytes > configuration.segmentBytes {
                 try roll(at: endOffset)
             }
-            try write(bytes, accepted, durably: durably)
+            try write(bytes, placed, durably: durably)
         } catch {
             throw .kafkaStorageError
         }
-        for batch in accepted { producers.remember(batch) }
-        return accepted[0].baseOffset
+        producers.remember(placed)
+        return placed.baseOffset
     }
 
-    private func write(_ bytes: ByteBuffer, _ batches: [RecordBatch], durably: Bool) throws(SystemError) {
+    private func write(_ bytes: ByteBuffer, _ batch: RecordBatch, durably: Bool) throws(SystemError) {
         guard let last = segments.last else { return }
         let before = last.index
-        try last.append(bytes, batches: batches)
+        try last.append(bytes, batch)
         guard durably else {
             needsSync = true
             return
@@ -116,7 +124,14 @@ final class PartitionLog {
         producers.forgetExpired(now: Timestamp.now().milliseconds)
         segments.last?.seal(producers)
         let segment = try Segment(disk, folder: folder, baseOffset: offset)
-        try disk.syncFolder(folder)
+        do throws(SystemError) {
+            try disk.syncFolder(folder)
+        } catch {
+            // What is written next goes into the one before.
+            segment.remove()
+            throw error
+        }
+        segments.last?.close()
         segments.append(segment)
         removeExpired(now: .now())
     }
@@ -150,6 +165,8 @@ final class PartitionLog {
         guard bound >= 0, bound <= endOffset else { throw .offsetOutOfRange }
         guard bound > startOffset else { return startOffset }
         do throws(SystemError) {
+            // Or a crash could take back the end, and leave the start behind it.
+            try sync()
             try disk.replace(startFile, with: Array("\(bound)\n".utf8))
         } catch {
             throw .kafkaStorageError

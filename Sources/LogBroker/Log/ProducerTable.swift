@@ -25,7 +25,8 @@ struct ProducerTable: Equatable {
 
     init() {}
 
-    var count: Int { producers.count }
+    /// The highest number of a producer; -1 for none.
+    var newest: Int64 { producers.keys.max() ?? -1 }
 
     mutating func remember(_ batch: RecordBatch) {
         guard batch.producerID >= 0 else { return }
@@ -49,7 +50,7 @@ struct ProducerTable: Equatable {
             return known.offset
         }
         // Sequence numbers wrap from 2^31 - 1 to 0.
-        guard batch.baseSequence == last.last &+ 1 & Int32.max else { throw .outOfOrderSequenceNumber }
+        guard batch.baseSequence == (last.last &+ 1) & .max else { throw .outOfOrderSequenceNumber }
         return nil
     }
 

@@ -22,7 +22,7 @@ struct RecordBatch: Equatable {
     var recordCount: Int32
 
     var lastOffset: Int64 { baseOffset + Int64(lastOffsetDelta) }
-    var lastSequence: Int32 { baseSequence &+ lastOffsetDelta & Int32.max }
+    var lastSequence: Int32 { (baseSequence &+ lastOffsetDelta) & .max }
 
     /// Reads a head that begins at `index`; `nil` when fewer than ``headSize`` bytes are there.
     init?(_ buffer: ByteBuffer, at index: Int) {

@@ -2,14 +2,15 @@ import NIOCore
 
 /// The records of one batch, unpacked (kafka.apache.org/documentation, "Record").
 package struct RecordSet: Sendable {
-    /// The offset behind its last record.
-    package let nextOffset: Int64
     private let baseOffset: Int64
     private let baseTimestamp: Int64
     /// The newest record's time, in milliseconds since 1970.
     package let maxTimestamp: Int64
     private let count: Int
     private let bytes: [UInt8]
+
+    /// Of all records, unpacked, in bytes.
+    var size: Int { bytes.count }
 
     /// - Parameter index: where the batch begins; it must be whole.
     /// - Returns: `nil` for a batch that is packed in a way we do not read, or damaged.
@@ -26,7 +27,6 @@ package struct RecordSet: Sendable {
         guard let unpacked else { return nil }
         bytes = unpacked
         baseOffset = batch.baseOffset
-        nextOffset = batch.lastOffset + 1
         maxTimestamp = batch.maxTimestamp
         self.baseTimestamp = baseTimestamp
         count = Int(batch.recordCount)

@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import OrchModel
 import OrchSystem
@@ -7,7 +8,8 @@ final class Segment {
     let baseOffset: Int64
     let path: String
     private let disk: any Disk
-    private let file: any DiskFile
+    /// Open while the segment grows; a full one is opened to read from it.
+    private var file: (any DiskFile)?
     private(set) var index: SegmentIndex
     /// Bytes that were cut off its end when it was opened.
     private(set) var tornBytes = 0
@@ -17,14 +19,19 @@ final class Segment {
     var maxTimestamp: Int64 { index.maxTimestamp }
 
     /// Begins an empty segment.
+    ///
+    /// - Throws: also where there is one that holds something already.
     init(_ disk: any Disk, folder: String, baseOffset: Int64) throws(SystemError) {
         self.disk = disk
         self.baseOffset = baseOffset
         path = "\(folder)/\(Self.fileName(baseOffset))"
-        file = try disk.open(path)
+        let file = try disk.open(path)
+        self.file = file
         index = SegmentIndex(baseOffset: baseOffset)
-        // One that a crash left behind, of which nothing was acknowledged.
-        if file.size > 0 { try file.truncate(to: 0) }
+        guard file.size == 0 else {
+            errno = EEXIST
+            throw SystemError("open", path)
+        }
     }
 
     /// Opens one that is full, by the index beside it.
@@ -34,9 +41,8 @@ final class Segment {
         self.disk = disk
         self.baseOffset = baseOffset
         path = "\(folder)/\(Self.fileName(baseOffset))"
-        file = try disk.open(path)
-        guard let content = disk.read(path + Self.indexSuffix),
-            let (index, producers) = SegmentIndex.decoded(content, size: file.size)
+        guard let content = try disk.read(path + Self.indexSuffix),
+            let (index, producers) = SegmentIndex.decoded(content, size: try disk.open(path).size)
         else { return nil }
         self.index = index
         producersAtEnd = producers
@@ -52,14 +58,15 @@ final class Segment {
         self.disk = disk
         self.baseOffset = baseOffset
         path = "\(folder)/\(Self.fileName(baseOffset))"
-        file = try disk.open(path)
+        let file = try disk.open(path)
+        self.file = file
         index = SegmentIndex(baseOffset: baseOffset)
         let found = file.size
-        try scan(to: found, visit)
+        try scan(file, to: found, visit)
         if size < found {
             tornBytes = found - size
             let rest = try file.read(at: size, count: min(tornBytes, Self.mostKept))
-            try disk.replace("\(path).torn-\(Timestamp.now().seconds)", with: Array(rest.readableBytesView))
+            try? disk.replace("\(path).torn-\(Timestamp.now().seconds)", with: Array(rest.readableBytesView))
             try file.truncate(to: size)
         }
     }
@@ -83,8 +90,9 @@ final class Segment {
 
     // MARK: Writing
 
-    /// Appends whole batches whose offsets are final; all of them or, when it throws, none.
-    func append(_ bytes: ByteBuffer, batches: [RecordBatch]) throws(SystemError) {
+    /// Appends a whole batch whose offsets are final.
+    func append(_ bytes: ByteBuffer, _ batch: RecordBatch) throws(SystemError) {
+        let file = try opened()
         do throws(SystemError) {
             try file.write(bytes, at: size)
         } catch {
@@ -92,20 +100,27 @@ final class Segment {
             try? file.truncate(to: size)
             throw error
         }
-        for batch in batches { index.add(batch) }
+        index.add(batch)
     }
 
     /// Takes back what was appended since the index was as given.
     func restore(_ earlier: SegmentIndex) {
         index = earlier
-        try? file.truncate(to: size)
+        try? file?.truncate(to: size)
     }
 
-    func sync() throws(SystemError) { try file.sync() }
+    func sync() throws(SystemError) { try opened().sync() }
 
-    /// Writes the index down: nothing is appended any more. Without it the segment is read whole at the next start.
+    /// Writes the index down: nothing is to be appended any more. Without it the segment is read whole at the next start.
     func seal(_ producers: ProducerTable) {
         try? disk.replace(path + Self.indexSuffix, with: index.encoded(with: producers))
+    }
+
+    func close() { file = nil }
+
+    private func opened() throws(SystemError) -> any DiskFile {
+        if let file { return file }
+        return try disk.open(path)
     }
 
     func remove() {
@@ -125,12 +140,13 @@ final class Segment {
         guard maxTimestamp >= timestamp,
             let (batch, position) = try first(in: index.range(at: timestamp), where: { $0.maxTimestamp >= timestamp })
         else { return nil }
-        return try file.read(at: position, count: batch.size)
+        return try opened().read(at: position, count: batch.size)
     }
 
     /// Up to `limit` bytes from `position` on, but at least the first batch whole.
     func read(from position: Int, limit: Int) throws(SystemError) -> ByteBuffer {
         guard position < size else { return ByteBuffer() }
+        let file = try opened()
         var bytes = try file.read(at: position, count: min(max(limit, RecordBatch.headSize), size - position))
         if let first = RecordBatch(bytes, at: bytes.readerIndex), first.size > bytes.readableBytes {
             bytes = try file.read(at: position, count: min(first.size, size - position))
@@ -153,6 +169,7 @@ final class Segment {
     ///
     /// - Parameter body: gets each with its position, and says whether to go on.
     private func walk(_ range: Range<Int>, _ body: (RecordBatch, Int) -> Bool) throws(SystemError) {
+        let file = try opened()
         var position = range.lowerBound
         while position < range.upperBound {
             let stretch = try file.read(at: position, count: min(SegmentIndex.step, size - position))
@@ -170,7 +187,7 @@ final class Segment {
     }
 
     /// Takes in the batches up to the first that is not whole.
-    private func scan(to end: Int, _ visit: (RecordBatch) -> Void) throws(SystemError) {
+    private func scan(_ file: any DiskFile, to end: Int, _ visit: (RecordBatch) -> Void) throws(SystemError) {
         while size + RecordBatch.headSize <= end {
             var stretch = try file.read(at: size, count: min(Self.scanStep, end - size))
             if let first = RecordBatch(stretch, at: stretch.readerIndex), first.size > stretch.readableBytes {
@@ -180,7 +197,7 @@ final class Segment {
             let before = size
             var at = stretch.readerIndex
             while let batch = RecordBatch(stretch, at: at), batch.size <= stretch.writerIndex - at {
-                guard batch.isIntact(in: stretch, at: at), batch.baseOffset >= nextOffset, batch.lastOffsetDelta >= 0
+                guard batch.isIntact(in: stretch, at: at), batch.baseOffset == nextOffset, batch.lastOffsetDelta >= 0
                 else { return }
                 index.add(batch)
                 visit(batch)

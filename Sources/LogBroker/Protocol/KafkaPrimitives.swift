@@ -22,7 +22,9 @@ extension ByteBuffer {
     mutating func kafkaNullableString() throws(MalformedRequest) -> String? {
         let length = try kafkaInteger(Int16.self)
         guard length >= 0 else { return nil }
-        guard let text = readString(length: Int(length)) else { throw MalformedRequest() }
+        guard let bytes = readSlice(length: Int(length)),
+            let text = String(validating: bytes.readableBytesView, as: UTF8.self)
+        else { throw MalformedRequest() }
         return text
     }
 
@@ -60,6 +62,7 @@ extension ByteBuffer {
 
     // MARK: Writing
 
+    /// Names that came over the protocol are short enough; those of our own are made so.
     mutating func writeKafkaString(_ text: String) {
         writeInteger(Int16(text.utf8.count))
         writeString(text)
@@ -93,5 +96,13 @@ extension ByteBuffer {
             rest >>= 7
         }
         writeInteger(UInt8(rest))
+    }
+}
+
+extension [String] {
+    /// Each once: an answer must not be larger by far than its question.
+    var withoutRepetitions: [String] {
+        var seen: Set<String> = []
+        return filter { seen.insert($0).inserted }
     }
 }

@@ -1,7 +1,7 @@
 import NIOCore
 
-/// The requests this broker knows, and the versions of each that it speaks. All are of the older encoding, except that
-/// ApiVersions has a flexible version too, which clients ask first. Every range ends before the first flexible version.
+/// The requests this broker knows, and the versions of each that it speaks. Every range ends before the first version of the
+/// flexible encoding, except for that of ApiVersions, which clients ask in its newest version first.
 enum APIKey: Int16, CaseIterable {
     case produce = 0
     case fetch = 1

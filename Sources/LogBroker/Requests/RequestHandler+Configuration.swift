@@ -30,7 +30,8 @@ extension RequestHandler {
         if version >= 1 { _ = try frame.kafkaBoolean() }
         if version >= 3 { _ = try frame.kafkaBoolean() }
         var all: [Described] = []
-        for resource in asked {
+        var seen: Set<String> = []
+        for resource in asked where seen.insert("\(resource.type)/\(resource.name)").inserted {
             var described = Described(type: resource.type, name: resource.name)
             switch resource.type {
             case ResourceType.topic:

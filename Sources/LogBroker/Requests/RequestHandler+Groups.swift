@@ -139,7 +139,7 @@ extension RequestHandler {
         let ids = try frame.kafkaArray { (bytes) throws(MalformedRequest) in try bytes.kafkaString() }
         if version >= 3 { _ = try frame.kafkaBoolean() }
         var all: [(id: String, group: GroupCoordinator.Description)] = []
-        for id in ids { all.append((id, await groups.description(of: id))) }
+        for id in ids.withoutRepetitions { all.append((id, await groups.description(of: id))) }
         if version >= 1 { response.writeInteger(Int32(0)) }
         response.writeKafkaArray(all) { response, entry in
             response.writeKafkaError(.none)
@@ -195,14 +195,13 @@ extension RequestHandler {
                 }
             )
         }
-        let now = Timestamp.now().milliseconds
         var wanted: [TopicPartition: GroupOffsets.Committed] = [:]
         for topic in topics {
             // What is not there cannot be read either.
             guard await store.partitionCount(topic.name) != nil else { continue }
             for partition in topic.partitions {
                 wanted[TopicPartition(topic: topic.name, partition: partition.index)] = GroupOffsets.Committed(
-                    offset: partition.offset, metadata: partition.metadata, at: now)
+                    offset: partition.offset, metadata: partition.metadata)
             }
         }
         let results = await groups.commit(group, memberID, instanceID: instanceID, generation: generation, wanted)

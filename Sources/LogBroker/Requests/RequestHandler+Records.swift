@@ -70,8 +70,9 @@ extension RequestHandler {
     func fetch(_ frame: inout ByteBuffer, _ version: Int16, into response: inout ByteBuffer) async throws {
         _ = try frame.kafkaInteger(Int32.self)
         let longestWait = min(try frame.kafkaInteger(Int32.self), Self.longestWait)
-        let fewestBytes = Int(try frame.kafkaInteger(Int32.self))
+        let wantedBytes = Int(try frame.kafkaInteger(Int32.self))
         let mostBytes = min(Int(try frame.kafkaInteger(Int32.self)), Self.largestFetch)
+        let fewestBytes = min(wantedBytes, mostBytes)
         _ = try frame.kafkaInteger(Int8.self)
         if version >= 7 { _ = (try frame.kafkaInteger(Int32.self), try frame.kafkaInteger(Int32.self)) }
         var partitions = try frame.kafkaArray { (bytes) throws(MalformedRequest) in
@@ -92,7 +93,7 @@ extension RequestHandler {
             partitions = await store.fetch(partitions, mostBytes: mostBytes)
             let size = partitions.reduce(0) { $0 + $1.records.readableBytes }
             if size >= max(1, fewestBytes) || partitions.contains(where: { $0.error != .none }) { break }
-            guard deadline > .now else { break }
+            guard deadline > .now, !Task.isCancelled else { break }
             // Growth is asked for beyond what was just seen, so that what comes meanwhile is not waited for.
             let ends = Dictionary(partitions.map { ($0.place, $0.end) }) { first, _ in first }
             await withDeadline(deadline) { [store] in await store.waitForGrowth(beyond: ends) }

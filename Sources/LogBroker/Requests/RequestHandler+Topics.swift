@@ -8,7 +8,7 @@ extension RequestHandler {
         let wantsAll = version == 0 ? asked?.isEmpty ?? true : asked == nil
 
         var topics: [(name: String, error: KafkaError, partitions: Int)] = []
-        for name in wantsAll ? await store.topicNames : asked ?? [] {
+        for name in wantsAll ? await store.topicNames : (asked ?? []).withoutRepetitions {
             var failure = KafkaError.none
             var count = await store.partitionCount(name)
             if count == nil, mayCreate {
@@ -95,7 +95,12 @@ extension RequestHandler {
         var results: [(name: String, error: KafkaError)] = []
         for name in names {
             var failure = KafkaError.none
-            do throws(KafkaError) { try await store.delete(name) } catch { failure = error }
+            do throws(KafkaError) {
+                try await store.delete(name)
+                await groups.forget(name)
+            } catch {
+                failure = error
+            }
             results.append((name, failure))
         }
         if version >= 1 { response.writeInteger(Int32(0)) }

@@ -8,7 +8,7 @@ struct LineFilter: Sendable {
     static let longestLine = 1 << 20
     /// Shorter values are no parts of longer lines: `orch-shim` cuts there.
     private static let shortestPart = 16_384
-    /// Streams whose state is kept; the oldest state goes when there are more.
+    /// Streams whose state is kept. When there are more, those go that are in the middle of nothing; if that does not help, all.
     private static let mostStreams = 4096
 
     /// What is known of one stream of one instance.
@@ -50,7 +50,7 @@ struct LineFilter: Sendable {
         if let hash, !wantedHashes.isEmpty, !wantedHashes.contains(hash) { return }
         // Most lines of a search match nothing: what they are need not be known.
         let mayBeBusy = !busyHashes.isEmpty && hash.map(busyHashes.contains) ?? true
-        if !mayBeBusy, query.context == 0, record.value.count < Self.shortestPart, !matchesText(record.value) { return }
+        if leavesOut, !mayBeBusy, record.value.count < Self.shortestPart, !matchesText(record.value) { return }
         let head = record.head
         if !query.instances.isEmpty, !query.instances.contains(head.instance) { return }
         // What was sent twice after a crash comes with a number that was seen.
@@ -58,13 +58,15 @@ struct LineFilter: Sendable {
         let key = "\(head.instance)/\(head.stream)"
         var stream = streams.removeValue(forKey: key) ?? Stream()
         take(record, head, &stream, emit)
+        if streams.count >= Self.mostStreams { forgetStreams() }
         note(stream.isIdle, head)
-        if streams.count >= Self.mostStreams {
-            streams = [:]
-            busy = [:]
-            busyHashes = []
-        }
         streams[key] = stream
+    }
+
+    private mutating func forgetStreams() {
+        streams = streams.filter { !$0.value.isIdle }
+        guard streams.count >= Self.mostStreams else { return }
+        (streams, busy, busyHashes) = ([:], [:], [])
     }
 
     private mutating func note(_ isIdle: Bool, _ head: LogRecord) {
@@ -113,7 +115,8 @@ struct LineFilter: Sendable {
         var line = LogLine(
             at: record.at, topic: topic, instance: record.instance, stream: record.stream, level: level.rawValue,
             seq: record.seq, line: valid ?? String(decoding: text, as: UTF8.self),
-            base64: valid == nil ? Data(text).base64EncodedString() : nil, continues: goesOn ? stream.head.seq : nil)
+            base64: valid == nil ? Data(text).base64EncodedString() : nil,
+            continues: goesOn && (stream.head.isShown || !leavesOut) ? stream.head.seq : nil)
         if isWanted {
             for earlier in stream.before { emit(earlier) }
             stream.before = []
@@ -129,6 +132,11 @@ struct LineFilter: Sendable {
                 if stream.before.count > query.context { stream.before.removeFirst() }
             }
         }
+    }
+
+    /// Whether lines that do not match are not even looked at. Levels need all of them, because a trace has that of its head.
+    private var leavesOut: Bool {
+        (pattern != nil || !fields.isEmpty) && query.context == 0 && query.level == nil
     }
 
     /// Whether anything but the time decides: otherwise there is no need to follow traces.

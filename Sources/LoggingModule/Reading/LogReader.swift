@@ -70,7 +70,9 @@ package struct LogReader: Sendable {
         try await follow(progress, query, source, deliver)
     }
 
-    /// What of each partition the query is about.
+    /// What of each partition the query is about. The end is that of the partition also where a time is given: what an
+    /// instance wrote before it may lie behind what another wrote after it, because spools are shipped one after the other
+    /// when the broker was away.
     private func ranges(of query: LogQuery, in source: some TopicSource) async throws -> Ranges {
         let existing = try await source.topics()
         var ranges: Ranges = [:]
@@ -78,11 +80,6 @@ package struct LogReader: Sendable {
             for partition in 0..<Int32(existing[topic.rawValue] ?? 0) {
                 let place = TopicPlace(topic: topic.rawValue, partition: partition)
                 var bounds = try await source.bounds(of: place)
-                if let until = query.until {
-                    // Records of about the same time may lie side by side in any order; the filter decides about those.
-                    let behind = try await source.offset(of: place, at: until + .seconds(1))
-                    bounds.end = max(bounds.start, min(bounds.end, behind))
-                }
                 if let since = query.since {
                     bounds.start = min(bounds.end, max(bounds.start, try await source.offset(of: place, at: since)))
                 }

@@ -24,7 +24,7 @@ struct LogRecord {
         at = record.headers["at"].flatMap { Int64($0) }.map { Timestamp(nanoseconds: $0) } ?? record.timestamp
         instance = record.headers["instance"] ?? record.key ?? "-"
         stream = record.headers["stream"] ?? "-"
-        seq = record.headers["seq"].flatMap { Int64($0) } ?? 0
+        seq = Self.entry(record.headers["seq"].flatMap { Int64($0) })
         isPartial = record.headers["partial"] != nil
         level =
             record.headers["level"].flatMap(LogLevel.init(rawValue:))
@@ -45,7 +45,7 @@ struct LogRecord {
             case Self.atName: Self.number(value).map { found.at = Timestamp(nanoseconds: $0) }
             case Self.instanceName: found.instance = String(decoding: value, as: UTF8.self)
             case Self.streamName: found.stream = String(decoding: value, as: UTF8.self)
-            case Self.seqName: found.seq = Self.number(value) ?? 0
+            case Self.seqName: found.seq = Self.entry(Self.number(value))
             case Self.partialName: found.isPartial = true
             case Self.levelName:
                 guard let level = LogLevel.names[PackedWord(value)] else { return }
@@ -65,12 +65,19 @@ struct LogRecord {
     private static let partialName: PackedWord = "partial"
     private static let levelName: PackedWord = "level"
 
+    /// What no spool of ours can count to stands for no number: anybody may write to a topic.
+    private static func entry(_ number: Int64?) -> Int64 {
+        number.flatMap { (1..<1 << 44).contains($0) ? $0 : nil } ?? 0
+    }
+
     private static func number(_ digits: UnsafeRawBufferPointer) -> Int64? {
         var value: Int64 = 0
         for digit in digits {
             let (product, overflow) = value.multipliedReportingOverflow(by: 10)
             guard digit >= UInt8(ascii: "0"), digit <= UInt8(ascii: "9"), !overflow else { return nil }
-            value = product &+ Int64(digit - UInt8(ascii: "0"))
+            let (sum, overflowsNow) = product.addingReportingOverflow(Int64(digit - UInt8(ascii: "0")))
+            guard !overflowsNow else { return nil }
+            value = sum
         }
         return digits.isEmpty ? nil : value
     }

@@ -17,7 +17,7 @@ struct SeenEntries: Sendable, Codable {
             return true
         }
         // The usual one: the next.
-        if let last = known.last, entry == last.upperBound + 1 {
+        if let last = known.last, entry &- 1 == last.upperBound {
             known[known.count - 1] = last.lowerBound...entry
         } else {
             guard Self.insert(entry, into: &known) else { return false }
@@ -31,10 +31,10 @@ struct SeenEntries: Sendable, Codable {
         if index < known.count, known[index].contains(entry) { return false }
         if index == 0, known.count >= mostRanges { return false }
         known.insert(entry...entry, at: index)
-        if index + 1 < known.count, known[index + 1].lowerBound == entry + 1 {
+        if index + 1 < known.count, known[index + 1].lowerBound &- 1 == entry {
             known[index] = entry...known.remove(at: index + 1).upperBound
         }
-        if index > 0, known[index - 1].upperBound == entry - 1 {
+        if index > 0, known[index - 1].upperBound == entry &- 1 {
             known[index - 1] = known[index - 1].lowerBound...known.remove(at: index).upperBound
         }
         if known.count > mostRanges { known[0] = known[0].lowerBound...known.remove(at: 1).upperBound }

@@ -164,7 +164,7 @@ extension Shipper {
 
     func take(_ deliveries: [KafkaProducer.Delivery]) {
         var moved: Set<UInt64> = []
-        var tooLarge: String?
+        var refusal: String?
         var rest = deliveries[...]
         while let first = rest.first {
             // One source after the other, each with all that came together.
@@ -172,22 +172,25 @@ extension Shipper {
             let run = rest.prefix { $0.token >> Self.entryBits == number }
             rest = rest.dropFirst(run.count)
             guard var source = sources.removeValue(forKey: number) else { continue }
-            for delivery in run where take(delivery, of: &source, &tooLarge) { moved.insert(number) }
+            for delivery in run where take(delivery, of: &source, &refusal) { moved.insert(number) }
             sources[number] = source
         }
         acknowledgements.send()
         noteMoved(moved)
         for number in moved { removeIfDrained(number) }
-        if let tooLarge {
-            shrinkBatches(tooLarge)
+        if let refusal {
+            shrinkBatches(refusal)
         } else if sources.values.contains(where: \.mustResend) {
             retryLater()
+        } else {
+            growBatches()
         }
     }
 
+    /// - Parameter refusal: why a batch was refused that may pass in parts.
     /// - Returns: whether the source's checkpoint has moved.
     private func take(
-        _ delivery: KafkaProducer.Delivery, of source: inout ShippingSource, _ tooLarge: inout String?
+        _ delivery: KafkaProducer.Delivery, of source: inout ShippingSource, _ refusal: inout String?
     ) -> Bool {
         let entry = Int64(delivery.token & (1 << Self.entryBits - 1))
         source.noteReturned()
@@ -197,12 +200,14 @@ extension Shipper {
             if source.trouble != nil { source.trouble = nil }
             // Behind one that came back, nothing counts: all of it is sent again.
             return source.mustResend ? false : source.acknowledge(entry)
-        case .tooLarge(let reason) where canShrinkBatches:
-            tooLarge = reason
+        case .refused(let reason) where canShrinkBatches:
+            refusal = reason
             source.mustResend = true
             return false
-        case .tooLarge(let reason), .refused(let reason):
-            // It would be refused again and again; the ones behind it must pass.
+        case .refused(let reason):
+            // Behind one that came back it is sent, and refused, again.
+            guard !source.mustResend else { return false }
+            // By itself it would be refused again and again; the ones behind it must pass.
             giveUp(entry, of: source, reason)
             return source.acknowledge(entry)
         case .notSent(let reason):

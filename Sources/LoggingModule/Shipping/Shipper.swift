@@ -40,6 +40,9 @@ package actor Shipper {
     private(set) var producer: KafkaProducer?
     private var generation = 0
     private var batchSize = KafkaProducer.BatchSize.full
+    /// When a batch was refused last.
+    private var shrunkAt: ContinuousClock.Instant?
+    private static let smallBatchesFor = Duration.seconds(600)
     /// The producer cannot go on, at least with some topic; a new one is made then.
     private var rebuildAt: ContinuousClock.Instant?
     private var retryDelay = retryDelays.shortest
@@ -54,6 +57,8 @@ package actor Shipper {
     var stalled: Set<UInt64> = []
     /// Sources with left-out lines to tell, which are looked at after a pause.
     private var resting: Set<UInt64> = []
+    /// Sources whose folders the system does not watch for us.
+    private var unwatched: Set<UInt64> = []
     private var lastLook = ContinuousClock.now
     private static let gathering = Duration.milliseconds(2)
     private static let longestTurn = Duration.milliseconds(5)
@@ -61,9 +66,15 @@ package actor Shipper {
     /// Sources whose checkpoint is not on disk. It is written now and then: what is sent twice for it after a crash is folded.
     private var unsaved: Set<UInt64> = []
     private let saves = Signal()
+    /// The last time at least one could not be written.
+    private var isSavingFailing = false
     private var lastSave = ContinuousClock.now
     private static let saveInterval = Duration.milliseconds(100)
     private var trouble = ""
+    private var troubleAt = ContinuousClock.now
+    private var lastTaken = ContinuousClock.now
+    /// What was acknowledged just before the broker went away may be told as long after.
+    private static let stragglersFor = Duration.seconds(1)
     /// Tells when the broker has taken lines.
     let acknowledgements: Signal
     /// Tells when a count of lost entries has changed.
@@ -125,8 +136,16 @@ package actor Shipper {
     package func add(_ id: String, topic: TopicName, folder: String, linesPerSecond: Int = 0) throws {
         guard numbers[id] == nil else { return }
         try Files.makeFolder("\(folder)/spool")
-        try watch.add("\(folder)/spool")
         lastNumber += 1
+        do {
+            try watch.add("\(folder)/spool")
+        } catch {
+            logger.warning(
+                "a spool cannot be watched, and is looked at twice a second: raise fs.inotify.max_user_watches",
+                metadata: ["instance": "\(id)", "cause": "\(error)"])
+            unwatched.insert(lastNumber)
+            pauses.send()
+        }
         numbers[id] = lastNumber
         numbersByFolder["\(folder)/spool"] = lastNumber
         sources[lastNumber] = ShippingSource(id: id, topic: topic, folder: folder, linesPerSecond: linesPerSecond)
@@ -141,7 +160,7 @@ package actor Shipper {
             return
         }
         sources[number]?.onDrained = onDrained
-        pump(number)
+        lookAt(number)
     }
 
     /// Entries of this source that are gone for good.
@@ -161,16 +180,18 @@ package actor Shipper {
         sources[number] = nil
         numbers[source.id] = nil
         numbersByFolder["\(source.folder)/spool"] = nil
-        watch.remove("\(source.folder)/spool")
+        if unwatched.remove(number) == nil { watch.remove("\(source.folder)/spool") }
         onDrained()
     }
 
     /// Returns once the broker has everything that was written to these topics before the call, or after `patience`.
     package func settle(_ topics: [TopicName], patience: TimeSpan) async {
-        var targets: [UInt64: Int64] = [:]
+        var targets: [UInt64: SpoolReader.Position] = [:]
         for (number, source) in sources where topics.contains(source.topic) {
+            let end = source.spoolEnd
+            sources[number]?.lookAgain()
             sendAll(number)
-            if let last = sources[number]?.lastRead, last > source.acknowledged { targets[number] = last }
+            if !source.hasShipped(to: end) { targets[number] = end }
         }
         guard !targets.isEmpty else { return }
         let (wanted, progress) = (targets, acknowledgements.listen())
@@ -182,12 +203,12 @@ package actor Shipper {
         }
     }
 
-    private nonisolated func wait(for targets: [UInt64: Int64], _ progress: AsyncStream<Void>) async {
-        for await _ in progress where await hasReached(targets) { return }
+    private nonisolated func wait(for targets: [UInt64: SpoolReader.Position], _ progress: AsyncStream<Void>) async {
+        for await _ in progress where await hasShipped(to: targets) { return }
     }
 
-    private func hasReached(_ targets: [UInt64: Int64]) -> Bool {
-        targets.allSatisfy { number, entry in sources[number].map { $0.acknowledged >= entry } ?? true }
+    private func hasShipped(to targets: [UInt64: SpoolReader.Position]) -> Bool {
+        targets.allSatisfy { number, end in sources[number]?.hasShipped(to: end) ?? true }
     }
 
     // MARK: News
@@ -203,7 +224,7 @@ package actor Shipper {
     private func handle(_ message: Message) {
         switch message {
         case .written(let folders):
-            for folder in folders { if let number = numbersByFolder[folder] { pump(number) } }
+            for folder in folders { if let number = numbersByFolder[folder] { lookAt(number) } }
         case .goOn:
             let number = queue.removeFirst()
             if !queue.isEmpty { mailbox.send(.goOn) }
@@ -221,12 +242,17 @@ package actor Shipper {
             if trouble.isEmpty {
                 logger.warning("the broker cannot be reached; lines wait on disk", metadata: ["cause": "\(text)"])
             }
-            trouble = text
+            note(trouble: text)
         case .notice(.fatal(let text)):
             logger.error("the producer cannot go on and is replaced", metadata: ["cause": "\(text)"])
-            trouble = text
+            note(trouble: text)
             retryLater()
         }
+    }
+
+    private func lookAt(_ number: UInt64) {
+        sources[number]?.lookAgain()
+        pump(number)
     }
 
     /// Lets a source send more when the others have had their turn.
@@ -236,8 +262,19 @@ package actor Shipper {
         if queue.count == 1 { mailbox.send(.goOn) }
     }
 
+    private func note(trouble text: String) {
+        trouble = text
+        troubleAt = .now
+        pauses.send()
+    }
+
     func noteTaken() {
-        if !trouble.isEmpty { logger.notice("the broker takes lines again") }
+        lastTaken = .now
+        if !trouble.isEmpty, lastTaken - troubleAt > Self.stragglersFor { noteReachable() }
+    }
+
+    private func noteReachable() {
+        logger.notice("the broker takes lines again")
         trouble = ""
     }
 
@@ -269,6 +306,12 @@ package actor Shipper {
         } else if !sources.values.contains(where: { $0.trouble != nil }) {
             retryDelay = Self.retryDelays.shortest
         }
+        if !trouble.isEmpty {
+            let nothingWaits = sources.values.allSatisfy { $0.inFlight == 0 }
+            if nothingWaits, lastTaken > troubleAt { noteReachable() } else { pauses.send() }
+        }
+        for number in unwatched { lookAt(number) }
+        if !unwatched.isEmpty { pauses.send() }
         let rested = resting
         resting = []
         for number in rested {
@@ -289,15 +332,24 @@ package actor Shipper {
         }
     }
 
-    /// Whether a batch that is refused for its size may pass in parts.
+    /// Whether a batch that is refused may pass in parts.
     var canShrinkBatches: Bool { batchSize.smaller != nil }
 
-    /// Sends less at once from now on, because the broker has refused a batch for its size.
+    /// Sends less at once for a while, because the broker has refused a batch: for its size, or for one record in it.
     func shrinkBatches(_ reason: String) {
         guard let smaller = batchSize.smaller else { return }
         logger.notice(
-            "the broker refuses a batch for its size; smaller ones are sent", metadata: ["cause": "\(reason)"])
+            "the broker refuses a batch; smaller ones are sent for a while", metadata: ["cause": "\(reason)"])
         batchSize = smaller
+        shrunkAt = .now
+        rebuild()
+    }
+
+    /// Sends as much at once as ever when no batch was refused for a while.
+    func growBatches() {
+        guard let shrunkAt, .now - shrunkAt > Self.smallBatchesFor else { return }
+        batchSize = .full
+        self.shrunkAt = nil
         rebuild()
     }
 
@@ -334,14 +386,20 @@ package actor Shipper {
     }
 
     private func saveAll() {
+        var failed: Set<UInt64> = []
         for number in unsaved {
             do {
                 try sources[number]?.saveCheckpoint()
             } catch {
-                logger.error("a checkpoint cannot be written", metadata: ["cause": "\(error)"])
+                failed.insert(number)
+                if !isSavingFailing {
+                    logger.error("a checkpoint cannot be written; it is tried again", metadata: ["cause": "\(error)"])
+                }
             }
         }
-        unsaved = []
+        isSavingFailing = !failed.isEmpty
+        unsaved = failed
         lastSave = .now
+        if isSavingFailing { saves.send() }
     }
 }

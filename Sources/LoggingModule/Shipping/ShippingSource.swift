@@ -56,14 +56,26 @@ struct ShippingSource {
         reader = SpoolReader(folder: "\(folder)/spool", position: checkpoint)
     }
 
-    /// The number of the last entry that was read.
-    var lastRead: Int64 { reader.position.entry - 1 }
+    /// The end of what lies in the spool now. Its entry is not known.
+    var spoolEnd: SpoolReader.Position {
+        guard let last = SpoolFormat.segments(in: "\(folder)/spool").last else { return .beginning }
+        let size = Files.size("\(folder)/spool/\(SpoolFormat.fileName(last))") ?? 0
+        return SpoolReader.Position(segment: last, offset: Int(size), entry: 0)
+    }
+
+    /// Whether all before a place in the spool is acknowledged.
+    func hasShipped(to end: SpoolReader.Position) -> Bool {
+        (checkpoint.segment, checkpoint.offset) >= (end.segment, end.offset)
+    }
 
     /// The last look found nothing new.
     private var isAtEnd = false
 
-    /// The last chunk reached the end of what there is.
+    /// The last chunk reached the end of what there was.
     private var wasCaughtUp = false
+
+    /// Something may have been written since the last look.
+    mutating func lookAgain() { wasCaughtUp = false }
 
     /// All that was written has been read, sent and acknowledged.
     var isDrained: Bool { isAtEnd && chunk == nil && inFlight == 0 && marks.isEmpty }
@@ -143,14 +155,24 @@ struct ShippingSource {
 
     /// Writes the checkpoint down and removes what lies before it. Not synced: after a crash of the machine some lines
     /// are sent again, which readers fold by their numbers.
+    ///
+    /// It is written over the earlier one, whose room it has: on a disk that the spools have filled this is what frees it.
     func saveCheckpoint() throws(SystemError) {
-        try Files.replace(
-            "\(folder)/shipped",
-            with: "\(checkpoint.segment) \(checkpoint.offset) \(checkpoint.entry) \(lostAtCheckpoint)\n")
+        let path = "\(folder)/shipped"
+        let fields = "\(checkpoint.segment) \(checkpoint.offset) \(checkpoint.entry) \(lostAtCheckpoint)"
+        let line = fields + String(repeating: " ", count: max(0, Self.checkpointSize - 1 - fields.utf8.count)) + "\n"
+        if Files.size(path) == Int64(Self.checkpointSize) {
+            try Files.overwrite(path, with: Array(line.utf8))
+        } else {
+            try Files.replace(path, with: line)
+        }
         for segment in SpoolFormat.segments(in: "\(folder)/spool") where segment < checkpoint.segment {
             Files.remove("\(folder)/spool/\(SpoolFormat.fileName(segment))")
         }
     }
+
+    /// Room for four numbers, in bytes; less than a sector, which disks write whole.
+    private static let checkpointSize = 100
 
     /// Goes back to the checkpoint, to send what lies behind it again.
     mutating func rewind() {

@@ -64,7 +64,7 @@ struct SpoolReader {
                 return lostOnly(lost)
             }
             // It never comes back to this one, but may have written to it since we looked.
-            if try !readChunk().bytes.isEmpty, bytes.isEmpty { continue }
+            if try readChunk().bytes.count > bytes.count { continue }
             close()
             lost += max(0, following - position.entry)
             position = Position(segment: following, offset: 0, entry: max(following, position.entry))
@@ -88,12 +88,12 @@ struct SpoolReader {
     /// Opens the segment of the position, or the next there is when it was dropped.
     private mutating func openSegment(_ lost: inout Int64) throws(SystemError) -> Bool {
         guard let segment = segments().first(where: { $0 >= position.segment }) else { return false }
+        let path = "\(folder)/\(SpoolFormat.fileName(segment))"
+        file = try retrying("open", path) { open(path, O_RDONLY | O_CLOEXEC) }
         if segment != position.segment {
             lost += max(0, segment - position.entry)
             position = Position(segment: segment, offset: 0, entry: max(segment, position.entry))
         }
-        let path = "\(folder)/\(SpoolFormat.fileName(segment))"
-        file = try retrying("open", path) { open(path, O_RDONLY | O_CLOEXEC) }
         return true
     }
 

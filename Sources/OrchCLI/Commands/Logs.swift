@@ -66,6 +66,10 @@ private struct Follower {
     private var shown: [String: Int64] = [:]
     private var position: String?
     private var status: Int32 = 0
+    /// The agent has answered at least once.
+    private var hasBegun = false
+    /// It was told that the agent is gone.
+    private var isWaiting = false
 
     private static let pause = Duration.milliseconds(200)
 
@@ -82,7 +86,10 @@ private struct Follower {
                 try await follow()
                 return status
             } catch {
-                guard error.code == .unavailable else { throw error }
+                // Whoever reads our output may be gone, not the agent.
+                guard error.code == .unavailable, hasBegun, !(error.cause is ClosedPipe) else { throw error }
+                if !isWaiting { printer.note("the agent is gone; waiting for it") }
+                isWaiting = true
                 if let position {
                     query.removeAll { ["tail", "since", "position"].contains($0.0) }
                     query.append(("position", position))
@@ -94,10 +101,15 @@ private struct Follower {
 
     private mutating func follow() async throws(OrchError) {
         var (shown, position, status) = (shown, position, status)
-        defer { (self.shown, self.position, self.status) = (shown, position, status) }
-        let isAgain = position != nil
+        var isAnswering = false
+        defer {
+            (self.shown, self.position, self.status) = (shown, position, status)
+            if isAnswering { (hasBegun, isWaiting) = (true, false) }
+        }
+        let isAgain = hasBegun
         let printer = printer
         try await client.stream("/v1/logs", query: query) { message in
+            isAnswering = true
             switch message.kind {
             case "line":
                 let line = try JSONDecoder().decode(LogLine.self, from: Data(message.data.utf8))
@@ -132,6 +144,8 @@ private struct LinePrinter: Sendable {
         default: try print(try JSONDecoder().decode(LogLine.self, from: Data(json.utf8)), json: json)
         }
     }
+
+    func note(_ text: String) { console.note(text) }
 
     func print(_ line: LogLine, json: String) throws {
         switch console.format {

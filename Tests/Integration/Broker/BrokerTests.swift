@@ -28,6 +28,26 @@ extension Integration {
             }
         }
 
+        @Test(.timeLimit(.minutes(2))) func `more clients than there may be are refused, and the others served`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                let address = try await broker(agent)
+                let script = """
+                    import socket, sys
+                    host, port = sys.argv[1].split(":")
+                    held = [socket.create_connection((host, int(port))) for _ in range(520)]
+                    held[-1].settimeout(20)
+                    assert held[-1].recv(1) == b"", "it is not refused"
+                    """
+                let crowd = try await agent.run(["python3", "-c", script, address])
+                #expect(crowd.status == 0, "\(crowd)")
+                try await agent.eventually("it serves again") {
+                    try await agent.run(["kcat", "-b", address, "-L"]).status == 0
+                }
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func `python3-kafka creates, writes, reads and seeks`() async throws {
             try await TestAgent.withAgent { agent in
                 let script = """

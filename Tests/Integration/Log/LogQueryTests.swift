@@ -89,6 +89,37 @@ extension Integration {
             }
         }
 
+        @Test(.timeLimit(.minutes(2))) func `all lines of a job come before its status, however many they are`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                let job = "command: [sh, -c, 'seq 60000; exit 3']\nrestart: {policy: never}\nupdate: {monitor: 10ms}"
+                _ = try await agent.orch("deploy", agent.module("job", job), "--detach")
+                let followed = try await agent.orch("logs", "job", "-f", "--since", "1h")
+                #expect(followed.status == 3)
+                #expect(followed.lines.count == 60_000)
+                #expect(followed.lines.last?.hasSuffix(" 60000") == true)
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2)))
+        func `following ends with whoever reads it, and does not begin without an agent`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                let ticker = "command: [sh, -c, 'while echo tick; do sleep 0.05; done']\nupdate: {monitor: 10ms}"
+                #expect(try await agent.deploy(agent.module("ticker", ticker)).status == 0)
+                let orch = "\(TestAgent.programs)/orch"
+                let first = try await agent.run(
+                    ["sh", "-c", "\"$0\" logs ticker -f --since 1h | head -1", orch],
+                    environment: ["ORCH_DATA_DIR": agent.data])
+                #expect(first.status == 0 && first.lines.count == 1, "\(first)")
+                let nobody = try await agent.run(
+                    [orch, "logs", "--topic", "Events", "-f"], environment: ["ORCH_DATA_DIR": "\(agent.folder)/none"])
+                #expect(nobody.status == 4, "\(nobody)")
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func `bytes that are no text come out as they went in`() async throws {
             try await TestAgent.withAgent { agent in
                 try Files.replace(
@@ -124,8 +155,17 @@ extension Integration {
                 let write = try await agent.run(
                     ["kcat", "-b", address, "-P", "-t", "Events", "-D", "|", "-l", "\(agent.folder)/input"])
                 #expect(write.status == 0, "\(write)")
-                let read = try await agent.logLines("--topic", "Events", "--grep", "three")
+                // Whoever may write to the broker may claim anything.
+                for absurd in ["seq=9223372036854775807", "at=-9223372036854775808", "at=9223372036854775808"] {
+                    let claim = try await agent.run([
+                        "kcat", "-b", address, "-P", "-t", "Events", "-k", "Events", "-H", absurd, "-H",
+                        "instance=Events", "-l", "\(agent.folder)/input",
+                    ])
+                    #expect(claim.status == 0, "\(claim)")
+                }
+                let read = try await agent.logLines("--topic", "Events", "--grep", "^three")
                 #expect(read.map(\.line) == ["three\nlines"])
+                #expect(try await agent.orch("logs", "--topic", "Events").status == 0)
                 #expect(read.first?.seq == 0)
                 try await agent.eventually("one line a record") {
                     ((try? Files.readText("\(AgentPaths.logs(in: agent.data))/Events.log")) ?? "").contains(
