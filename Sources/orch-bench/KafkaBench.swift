@@ -20,7 +20,18 @@ final class KafkaBench {
 
     deinit { rd_kafka_destroy(client) }
 
-    /// The offset behind the last record; 0 for a topic that is not there yet.
+    /// Makes a topic that is not there, where the broker does that for who asks.
+    func make(_ name: String) throws {
+        guard let topic = rd_kafka_topic_new(client, name, nil) else { throw OrchError(.failed, "no topic \(name)") }
+        defer { rd_kafka_topic_destroy(topic) }
+        var metadata: UnsafePointer<rd_kafka_metadata>?
+        guard rd_kafka_metadata(client, 0, topic, &metadata, 10_000) == RD_KAFKA_RESP_ERR_NO_ERROR else {
+            throw OrchError(.failed, "the broker does not make topic \(name)")
+        }
+        rd_kafka_metadata_destroy(metadata)
+    }
+
+    /// The offset behind the last record.
     func end(of topic: String) -> Int64 {
         var start: Int64 = 0
         var end: Int64 = 0

@@ -49,7 +49,8 @@ enum ReadBenchmark {
         )
         let orch = [Files.sibling("orch"), "--data-dir", lab.brokerData]
         try lab.run(orch + ["deploy", module, "-q"])
-        let watcher = try KafkaBench(RD_KAFKA_CONSUMER, brokers: broker)
+        let watcher = try KafkaBench(RD_KAFKA_CONSUMER, brokers: broker, ["allow.auto.create.topics": "true"])
+        try watcher.make("searched")
         let start = ContinuousClock.now
         while watcher.end(of: "searched") < Int64(searched) {
             guard seconds(since: start) < 300 else { throw OrchError(.timedOut, "the lines to search did not arrive") }

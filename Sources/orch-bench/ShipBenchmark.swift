@@ -19,7 +19,7 @@ enum ShipBenchmark {
         let lines = try LogLines.file(lab, bytes: count * LogLines.size)
         let broker = try lab.startBroker()
         defer { lab.stopBroker() }
-        let watcher = try KafkaBench(RD_KAFKA_CONSUMER, brokers: broker)
+        let watcher = try KafkaBench(RD_KAFKA_CONSUMER, brokers: broker, ["allow.auto.create.topics": "true"])
         try lab.restartAgent(options: ["--kafka", broker])
         defer { try? lab.restartAgent(options: []) }
         let rsyslog = try unpackRsyslog(lab)
@@ -51,6 +51,7 @@ enum ShipBenchmark {
     private static func measure(
         _ topic: String, _ watcher: KafkaBench, cost: () -> Double, _ start: () throws -> Void
     ) throws -> Run {
+        try watcher.make(topic)
         let before = cost()
         let begin = ContinuousClock.now
         try start()
