@@ -104,10 +104,13 @@ enum ShipBenchmark {
     private static func rsyslog(
         _ lab: Lab, _ lines: String, _ topic: String, _ broker: String, _ watcher: KafkaBench, _ folder: String
     ) throws -> Run {
+        // It remembers there what it has read of which file.
+        let state = "\(lab.folder)/\(topic)"
+        try Files.makeFolder(state)
         let configuration = try lab.write(
             "\(topic).conf",
             """
-            global(workDirectory="\(lab.folder)")
+            global(workDirectory="\(state)")
             module(load="imfile")
             module(load="omkafka")
             template(name="raw" type="string" string="%msg%")
