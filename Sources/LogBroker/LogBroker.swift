@@ -14,6 +14,8 @@ package struct LogBroker: Service {
     /// Larger requests close the connection before they take memory.
     private static let largestFrame = 16 << 20
     private static let host = "127.0.0.1"
+    /// A batch of records mostly has hundreds of kilobytes: few reads take it in.
+    private static let readSizes = AdaptiveRecvByteBufferAllocator(minimum: 1024, initial: 65_536, maximum: 1 << 20)
     /// Further clients are refused: each may hold a request and an answer in memory.
     private static let mostConnections = 500
     /// How often records are looked at that are too old.
@@ -52,6 +54,7 @@ package struct LogBroker: Service {
             listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.recvAllocator, value: Self.readSizes)
                 .bind(host: Self.host, port: settings.port) { channel in
                     channel.eventLoop.makeCompletedFuture {
                         try channel.pipeline.syncOperations.addHandler(

@@ -119,9 +119,12 @@ package actor TopicFiles {
     }
 
     private func write(_ line: RefusedLine) async {
-        var text = Array(
-            "\(line.at) \(line.instance) orch warning refused=1 line, which follows: \(line.reason)\n".utf8)
-        Self.append(line.text, at: line.at, line.instance, line.stream, .unknown, to: &text)
+        let head = "\(line.at) \(line.instance)"
+        let text =
+            Array(
+                "\(head) orch warning refused=1 line, which follows: \(line.reason)\n\(head) \(line.stream) unknown "
+                    .utf8)
+            + line.text + [UInt8(ascii: "\n")]
         do throws(OrchError) {
             var state: State
             if let known = states[line.topic] { state = known } else { state = try load(line.topic) }
@@ -207,35 +210,34 @@ package actor TopicFiles {
 
     /// - Returns: whether records came within `span`.
     private func writeNext(_ consumer: KafkaConsumer, within span: Duration) async throws(OrchError) -> Bool {
-        let records = try await Self.next(consumer, within: span)
-        for (topic, records) in Dictionary(grouping: records, by: \.topic) { await write(records, topic) }
-        return !records.isEmpty
+        let batches = try await Self.next(consumer, within: span)
+        for batch in batches { await write(batch) }
+        return !batches.isEmpty
     }
 
     /// Records, or none after `span` or when the task is cancelled.
-    private static func next(_ consumer: KafkaConsumer, within span: Duration) async throws(OrchError) -> [KafkaRecord]
-    {
+    private static func next(_ consumer: KafkaConsumer, within span: Duration) async throws(OrchError) -> [KafkaBatch] {
         let deadline = ContinuousClock.now + span
         while !Task.isCancelled, deadline > .now {
-            let results = await withTaskGroup(of: Result<[KafkaRecord], OrchError>.self) { group in
+            let results = await withTaskGroup(of: Result<KafkaBatch?, OrchError>.self) { group in
                 group.addTask {
-                    do throws(OrchError) { return .success(try await consumer.next().records) } catch {
+                    do throws(OrchError) { return .success(try await consumer.next()) } catch {
                         return .failure(error)
                     }
                 }
                 group.addTask {
                     try? await Task.sleep(until: deadline)
-                    return .success([])
+                    return .success(nil)
                 }
                 // Both are awaited: records that come in the last moment must not be lost.
-                var results = [await group.next() ?? .success([])]
+                var results = [await group.next() ?? .success(nil)]
                 group.cancelAll()
                 for await result in group { results.append(result) }
                 return results
             }
-            var records: [KafkaRecord] = []
-            for result in results { records += try result.get() }
-            if !records.isEmpty { return records }
+            var batches: [KafkaBatch] = []
+            for result in results { if let batch = try result.get(), batch.hasRecords { batches.append(batch) } }
+            if !batches.isEmpty { return batches }
         }
         return []
     }
@@ -249,28 +251,71 @@ package actor TopicFiles {
         }
     }
 
-    private func write(_ records: [KafkaRecord], _ name: String) async {
-        guard let topic = TopicName(rawValue: name), var state = states[topic] else { return }
-        rotateIfDue(topic, &state)
-        var text: [UInt8] = []
-        for record in records {
-            state.offsets[record.partition] = record.offset + 1
-            let line = LogRecord(record)
-            if line.seq > 0, state.seen?.insert(line.seq, of: line.instance) == false { continue }
-            Self.append(record.value, at: line.at, line.instance, line.stream, line.level, to: &text)
+    private func write(_ batch: KafkaBatch) async {
+        var pages: [Page] = []
+        var current = -1
+        batch.visit { record in
+            if current < 0 || pages[current].name != record.topic {
+                current = pages.firstIndex { $0.name == record.topic } ?? -1
+                if current < 0, let page = begin(page: record.topic) {
+                    current = pages.count
+                    pages.append(page)
+                }
+            }
+            if current >= 0 { pages[current].add(record) }
         }
-        guard await append(text, topic, &state) else { return }
-        states[topic] = state
-        changed.insert(topic)
-        saveRequests.yield()
+        for var page in pages {
+            guard await append(page.text, page.topic, &page.state) else { return }
+            states[page.topic] = page.state
+            changed.insert(page.topic)
+            saveRequests.yield()
+        }
+    }
+
+    private func begin(page name: String) -> Page? {
+        guard let topic = TopicName(rawValue: name), var state = states[topic] else { return nil }
+        rotateIfDue(topic, &state)
+        return Page(topic: topic, state: state)
+    }
+
+    /// What is to be appended to one topic's file.
+    private struct Page {
+        let topic: TopicName
+        var state: State
+        private(set) var text: [UInt8] = []
+        /// The instance of the last line: mostly the next is of the same.
+        private var instance = ""
+
+        var name: String { topic.rawValue }
+
+        init(topic: TopicName, state: State) {
+            self.topic = topic
+            self.state = state
+        }
+
+        mutating func add(_ record: KafkaRecordView) {
+            state.offsets[record.partition] = record.offset + 1
+            let head = RecordHead(record)
+            if head.seq > 0 {
+                if !instance.utf8.elementsEqual(head.instance) {
+                    instance = String(decoding: head.instance, as: UTF8.self)
+                }
+                if state.seen?.insert(head.seq, of: instance) == false { return }
+            }
+            TopicFiles.append(head, record.value, to: &text)
+        }
     }
 
     /// One line a record: line ends within it, which other producers' records may have, are written as `\n`.
-    private static func append(
-        _ value: [UInt8], at time: Timestamp, _ instance: String, _ stream: String, _ level: LogLevel,
-        to text: inout [UInt8]
-    ) {
-        text.append(contentsOf: "\(time) \(instance) \(stream) \(level) ".utf8)
+    private static func append(_ head: RecordHead, _ value: UnsafeRawBufferPointer, to text: inout [UInt8]) {
+        head.at.append(to: &text)
+        for word in [head.instance, head.stream] {
+            text.append(UInt8(ascii: " "))
+            if word.isEmpty { text.append(UInt8(ascii: "-")) } else { text.append(contentsOf: word) }
+        }
+        text.append(UInt8(ascii: " "))
+        text.append(contentsOf: head.level.rawValue.utf8)
+        text.append(UInt8(ascii: " "))
         if value.contains(UInt8(ascii: "\n")) {
             for byte in value {
                 if byte == UInt8(ascii: "\n") { text.append(contentsOf: "\\n".utf8) } else { text.append(byte) }

@@ -5,30 +5,6 @@ package import OrchModel
 package import OrchSystem
 import Synchronization
 
-/// A record as it was read.
-package struct KafkaRecord: Sendable {
-    package var topic: String
-    package var partition: Int32
-    package var offset: Int64
-    package var timestamp: Timestamp
-    package var key: String?
-    package var value: [UInt8]
-    package var headers: [String: String]
-
-    package init(
-        topic: String, partition: Int32, offset: Int64, timestamp: Timestamp, key: String?, value: [UInt8],
-        headers: [String: String]
-    ) {
-        self.topic = topic
-        self.partition = partition
-        self.offset = offset
-        self.timestamp = timestamp
-        self.key = key
-        self.value = value
-        self.headers = headers
-    }
-}
-
 /// Reads partitions from offsets that the caller keeps; no consumer group is involved.
 package final class KafkaConsumer: @unchecked Sendable {
     // `queue` and the handle are librdkafka's thread-safe objects; the rest is behind the mutex.
@@ -123,17 +99,15 @@ package final class KafkaConsumer: @unchecked Sendable {
     /// What has come, at least one record or the end of a partition; waits without a clock.
     ///
     /// Cancelling returns an empty batch at once. One caller at a time.
-    package func next() async throws(OrchError) -> (
-        records: [KafkaRecord], ends: [(topic: String, partition: Int32, offset: Int64)]
-    ) {
+    package func next() async throws(OrchError) -> KafkaBatch {
         while !Task.isCancelled {
             // Cleared before the queue is looked at, so that what comes meanwhile wakes us again.
             state.mutex.withLock { $0.hasNews = false }
             let batch = try poll()
-            if !batch.records.isEmpty || !batch.ends.isEmpty { return batch }
+            if batch.hasRecords || !batch.ends.isEmpty { return batch }
             await sleepUntilNews()
         }
-        return ([], [])
+        return .empty
     }
 
     private func sleepUntilNews() async {
@@ -151,64 +125,32 @@ package final class KafkaConsumer: @unchecked Sendable {
         }
     }
 
-    private func poll() throws(OrchError) -> (
-        records: [KafkaRecord], ends: [(topic: String, partition: Int32, offset: Int64)]
-    ) {
+    private func poll() throws(OrchError) -> KafkaBatch {
         var messages = [UnsafeMutablePointer<rd_kafka_message_t>?](repeating: nil, count: Self.batchSize)
         let count = rd_kafka_consume_batch_queue(queue.pointer, 0, &messages, Self.batchSize)
-        guard count > 0 else { return ([], []) }
-        defer { for message in messages.prefix(count) { rd_kafka_message_destroy(message) } }
-        var records: [KafkaRecord] = []
+        guard count > 0 else { return .empty }
+        var records: [UnsafeMutablePointer<rd_kafka_message_t>] = []
         records.reserveCapacity(count)
         var ends: [(topic: String, partition: Int32, offset: Int64)] = []
+        var failure: OrchError?
         for message in messages.prefix(count).compactMap(\.self) {
-            let topic = String(cString: rd_kafka_topic_name(message.pointee.rkt))
-            switch message.pointee.err {
-            case RD_KAFKA_RESP_ERR_NO_ERROR: records.append(record(message, topic))
-            case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-                ends.append((topic, message.pointee.partition, message.pointee.offset))
-            case let error:
-                // What came with it counts; an error that lasts comes again by itself.
-                if records.isEmpty, ends.isEmpty, count == 1 {
-                    throw OrchError(kafka: error, "topic \(topic) cannot be read")
-                }
+            if message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR {
+                records.append(message)
+                continue
             }
+            let topic = String(cString: rd_kafka_topic_name(message.pointee.rkt))
+            if message.pointee.err == RD_KAFKA_RESP_ERR__PARTITION_EOF {
+                ends.append((topic, message.pointee.partition, message.pointee.offset))
+            } else {
+                failure = OrchError(kafka: message.pointee.err, "topic \(topic) cannot be read")
+            }
+            rd_kafka_message_destroy(message)
         }
+        // What came with it counts; an error that lasts comes again by itself.
+        if let failure, records.isEmpty, ends.isEmpty, count == 1 { throw failure }
         // The eventfd tells only of a queue that was empty: there may be more.
         if count == Self.batchSize { state.mutex.withLock { $0.hasNews = true } }
-        return (records, ends)
-    }
-
-    private func record(_ message: UnsafeMutablePointer<rd_kafka_message_t>, _ topic: String) -> KafkaRecord {
-        let content = message.pointee
-        var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
-        let milliseconds = rd_kafka_message_timestamp(message, &type)
-        return KafkaRecord(
-            topic: topic, partition: content.partition, offset: content.offset,
-            timestamp: Timestamp(milliseconds: max(0, milliseconds)),
-            key: content.key.map {
-                String(decoding: UnsafeRawBufferPointer(start: $0, count: content.key_len), as: UTF8.self)
-            },
-            value: content.payload.map { Array(UnsafeRawBufferPointer(start: $0, count: content.len)) } ?? [],
-            headers: headers(of: message))
-    }
-
-    private func headers(of message: UnsafeMutablePointer<rd_kafka_message_t>) -> [String: String] {
-        var headers: OpaquePointer?
-        guard rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR else { return [:] }
-        var all: [String: String] = [:]
-        var name: UnsafePointer<CChar>?
-        var value: UnsafeRawPointer?
-        var size = 0
-        var index = 0
-        while rd_kafka_header_get_all(headers, index, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR {
-            if let name, let value {
-                all[String(cString: name)] = String(
-                    decoding: UnsafeRawBufferPointer(start: value, count: size), as: UTF8.self)
-            }
-            index += 1
-        }
-        return all
+        return KafkaBatch(records, ends: ends)
     }
 
     /// Ends it and whoever waits in ``next()``. Blocks while librdkafka's threads end.

@@ -33,6 +33,25 @@ package struct Timestamp: Hashable, Sendable, Comparable, Codable, CustomStringC
         return text + "Z"
     }
 
+    /// Appends ``description`` as ASCII, a million times a second.
+    package func append(to bytes: inout [UInt8]) {
+        let civil = CivilTime(self)
+        bytes.append(digits: civil.year, 4)
+        bytes.append(UInt8(ascii: "-"))
+        bytes.append(digits: civil.month, 2)
+        bytes.append(UInt8(ascii: "-"))
+        bytes.append(digits: civil.day, 2)
+        bytes.append(UInt8(ascii: "T"))
+        bytes.append(digits: civil.hour, 2)
+        bytes.append(UInt8(ascii: ":"))
+        bytes.append(digits: civil.minute, 2)
+        bytes.append(UInt8(ascii: ":"))
+        bytes.append(digits: civil.second, 2)
+        bytes.append(UInt8(ascii: "."))
+        bytes.append(digits: civil.nanosecond, 9)
+        bytes.append(UInt8(ascii: "Z"))
+    }
+
     /// `nil` unless `text` is RFC 3339 with `Z` or an offset, or the same without seconds or without the time (taken as UTC).
     package init?(rfc3339 text: some StringProtocol) { self.init(scanning: text.utf8) }
 
@@ -179,6 +198,18 @@ private struct DigitScanner<Bytes: Collection<UInt8>> {
 private func pad(_ number: Int, _ width: Int) -> String {
     let text = String(number)
     return String(repeating: "0", count: max(0, width - text.count)) + text
+}
+
+extension [UInt8] {
+    /// The last so many decimal digits of a number that is not negative.
+    fileprivate mutating func append(digits number: Int, _ width: Int) {
+        var divisor = 1
+        for _ in 1..<width { divisor *= 10 }
+        while divisor > 0 {
+            append(UInt8(ascii: "0") + UInt8(number / divisor % 10))
+            divisor /= 10
+        }
+    }
 }
 
 extension Int64 {

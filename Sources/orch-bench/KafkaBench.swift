@@ -5,6 +5,7 @@ import OrchSystem
 /// librdkafka as benchmarks need it: as fast as it goes, without anything in between.
 final class KafkaBench {
     private let client: OpaquePointer
+    private var mock: OpaquePointer?
 
     init(_ type: rd_kafka_type_t, brokers: String?, _ settings: [String: String] = [:]) throws {
         let configuration = rd_kafka_conf_new()
@@ -18,7 +19,10 @@ final class KafkaBench {
         self.client = client
     }
 
-    deinit { rd_kafka_destroy(client) }
+    deinit {
+        if let mock { rd_kafka_mock_cluster_destroy(mock) }
+        rd_kafka_destroy(client)
+    }
 
     /// Makes a topic that is not there, where the broker does that for who asks.
     func make(_ name: String) throws {
@@ -111,6 +115,7 @@ final class KafkaBench {
         guard let cluster = rd_kafka_mock_cluster_new(client, 1),
             let address = rd_kafka_mock_cluster_bootstraps(cluster)
         else { throw OrchError(.failed, "there is no mock cluster") }
+        mock = cluster
         return String(cString: address)
     }
 }

@@ -1,31 +1,46 @@
-import OrchKafka
 import OrchModel
 import Testing
 
+@testable import LogBroker
 @testable import LoggingModule
 
 struct LineFilterTests {
-    private func record(
-        _ seq: Int64, _ text: String, partial: Bool = false, instance: String = "a", level: LogLevel = .info
-    ) -> KafkaRecord {
-        var headers = [
-            "instance": instance, "stream": "stdout", "seq": String(seq), "level": level.rawValue,
-            "at": String(seq * 1_000_000_000),
-        ]
-        if partial { headers["partial"] = "1" }
-        return KafkaRecord(
-            topic: "t", partition: 0, offset: 0, timestamp: Timestamp(seconds: seq), key: instance,
-            value: Array(text.utf8), headers: headers)
+    /// A record as shippers send it.
+    private struct Sent {
+        var instance: String
+        var seq: Int64
+        var headers: [(String, String)]
+        var value: [UInt8]
     }
 
-    private func shown(_ query: LogQuery, _ records: [KafkaRecord]) throws -> [LogLine] {
+    private func record(
+        _ seq: Int64, _ text: String, partial: Bool = false, instance: String = "a", level: LogLevel = .info
+    ) -> Sent {
+        let headers = [
+            ("instance", instance), ("stream", "stdout"), ("seq", String(seq)), ("level", level.rawValue),
+            ("at", String(seq * 1_000_000_000)),
+        ]
+        return Sent(
+            instance: instance, seq: seq, headers: headers + (partial ? [("partial", "1")] : []),
+            value: Array(text.utf8))
+    }
+
+    /// Each record is a batch of its own.
+    private func shown(_ query: LogQuery, _ records: [Sent]) throws -> [LogLine] {
         var filter = try LineFilter(query)
         var lines: [LogLine] = []
-        ReadBatch(remote: records).visit { filter.take($0) { lines.append($0) } }
+        for record in records {
+            let batch = RecordSet.batch(key: record.instance, record.value, headers: record.headers)
+            if filter.leavesOutAll(of: batch) { continue }
+            batch.visit {
+                filter.take(ReadRecord($0, in: TopicPlace(topic: "t", partition: 0))) { lines.append($0) }
+                return true
+            }
+        }
         return lines
     }
 
-    private func lines(_ query: LogQuery, _ records: [KafkaRecord]) throws -> [String] {
+    private func lines(_ query: LogQuery, _ records: [Sent]) throws -> [String] {
         try shown(query, records).map(\.line)
     }
 
@@ -165,13 +180,13 @@ struct LineFilterTests {
 
     @Test func `records with absurd numbers are shown and break nothing`() throws {
         var strange = record(1, "strange")
-        strange.headers["seq"] = "9223372036854775807"
-        strange.headers["at"] = "-9223372036854775808"
+        strange.headers = [("instance", "a"), ("seq", "9223372036854775807"), ("at", "9223372036854775807")]
         var other = strange
-        other.headers["seq"] = "-1"
+        other.headers[1].1 = "-1"
         let found = try shown(all, [strange, strange, other, record(1, "own"), record(2, "own")])
         #expect(found.map(\.seq) == [0, 0, 0, 1, 2])
-        #expect(found.first?.at.description.hasPrefix("1677-09-21T00:12:43") == true)
+        #expect(found.first?.at.description.hasPrefix("2262-04-11T23:47:16") == true)
+        #expect(Timestamp(nanoseconds: .min).description.hasPrefix("1677-09-21T00:12:43"))
     }
 }
 

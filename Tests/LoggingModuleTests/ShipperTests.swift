@@ -75,9 +75,8 @@ import Testing
             var atEnd = false
             while !atEnd {
                 let batch = try await consumer.next()
-                for record in batch.records {
-                    let seq = record.headers["seq"].flatMap { Int64($0) } ?? 0
-                    guard seen.insert(seq).inserted else { continue }
+                batch.visit { record in
+                    guard seen.insert(RecordHead(record).seq).inserted else { return }
                     lines.append(String(decoding: record.value, as: UTF8.self))
                 }
                 atEnd = !batch.ends.isEmpty

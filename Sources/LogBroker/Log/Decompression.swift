@@ -27,26 +27,25 @@ enum Compression: Int16 {
     private static func grow(
         from packedSize: Int, _ step: (UnsafeMutableRawBufferPointer) -> (written: Int, isDone: Bool)?
     ) -> [UInt8]? {
-        var room = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: min(max(packedSize * 8, 65_536), largest + 1), alignment: 16)
-        defer { room.deallocate() }
-        var filled = 0
-        while let result = step(UnsafeMutableRawBufferPointer(rebasing: room[filled...])) {
-            filled += result.written
-            guard filled <= largest else { return nil }
-            if result.isDone {
-                return [UInt8](unsafeUninitializedCapacity: filled) { memory, count in
-                    UnsafeMutableRawBufferPointer(memory).copyMemory(
-                        from: UnsafeRawBufferPointer(rebasing: room[..<filled]))
-                    count = filled
-                }
+        var unpacked: [UInt8] = []
+        // Log lines become about a sixth. What is not used of the room costs nothing.
+        var capacity = min(max(packedSize * 10, 65_536), largest + 1)
+        while unpacked.count <= largest {
+            var isDone: Bool?
+            let before = unpacked
+            unpacked = [UInt8](unsafeUninitializedCapacity: capacity) { memory, count in
+                let room = UnsafeMutableRawBufferPointer(memory)
+                room.copyBytes(from: before)
+                count = before.count
+                repeat {
+                    let result = step(UnsafeMutableRawBufferPointer(rebasing: room[count...]))
+                    count += result?.written ?? 0
+                    isDone = result?.isDone
+                } while isDone == false && count < capacity
             }
-            guard filled == room.count else { continue }
-            let larger = UnsafeMutableRawBufferPointer.allocate(
-                byteCount: min(room.count * 2, largest + 1), alignment: 16)
-            larger.copyMemory(from: UnsafeRawBufferPointer(room))
-            room.deallocate()
-            room = larger
+            guard let isDone else { return nil }
+            if isDone { return unpacked.count <= largest ? unpacked : nil }
+            capacity = min(capacity * 2, largest + 1)
         }
         return nil
     }

@@ -78,17 +78,13 @@ final class PartitionLog {
         guard batch.size <= configuration.maxMessageBytes else { throw .messageTooLarge }
         if let earlier = try producers.offsetOfDuplicate(batch) { return earlier }
 
-        var bytes = records
         var placed = batch
         placed.baseOffset = endOffset
-        bytes.setInteger(placed.baseOffset, at: index)
-        // The epoch of the leader lies outside of the checksum, as the base offset does.
-        bytes.setInteger(Int32(0), at: index + 12)
         do throws(SystemError) {
-            if let last = segments.last, last.size > 0, last.size + bytes.readableBytes > configuration.segmentBytes {
+            if let last = segments.last, last.size > 0, last.size + batch.size > configuration.segmentBytes {
                 try roll(at: endOffset)
             }
-            try write(bytes, placed, durably: durably)
+            try write(placed, records.getSlice(at: index, length: batch.size) ?? records, durably: durably)
         } catch {
             throw .kafkaStorageError
         }
@@ -96,10 +92,10 @@ final class PartitionLog {
         return placed.baseOffset
     }
 
-    private func write(_ bytes: ByteBuffer, _ batch: RecordBatch, durably: Bool) throws(SystemError) {
+    private func write(_ batch: RecordBatch, _ bytes: ByteBuffer, durably: Bool) throws(SystemError) {
         guard let last = segments.last else { return }
         let before = last.index
-        try last.append(bytes, batch)
+        try last.append(batch, bytes)
         guard durably else {
             needsSync = true
             return

@@ -2,6 +2,8 @@ import NIOCore
 
 /// The records of one batch, unpacked (kafka.apache.org/documentation, "Record").
 package struct RecordSet: Sendable {
+    /// The offset behind its last record.
+    package let nextOffset: Int64
     private let baseOffset: Int64
     private let baseTimestamp: Int64
     /// The newest record's time, in milliseconds since 1970.
@@ -27,9 +29,15 @@ package struct RecordSet: Sendable {
         guard let unpacked else { return nil }
         bytes = unpacked
         baseOffset = batch.baseOffset
+        nextOffset = batch.lastOffset + 1
         maxTimestamp = batch.maxTimestamp
         self.baseTimestamp = baseTimestamp
         count = Int(batch.recordCount)
+    }
+
+    /// Calls `body` with all records as they lie one behind the other, values among keys and headers.
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try bytes.withUnsafeBytes(body)
     }
 
     /// Calls `body` with every record, until it says not to go on or the bytes make no sense any more.

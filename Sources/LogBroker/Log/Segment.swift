@@ -91,10 +91,20 @@ final class Segment {
     // MARK: Writing
 
     /// Appends a whole batch whose offsets are final.
-    func append(_ bytes: ByteBuffer, _ batch: RecordBatch) throws(SystemError) {
+    ///
+    /// - Parameter bytes: as they came. What the broker puts in lies before the checksum's reach: the base offset, and the
+    ///   epoch of the leader, which is always 0.
+    func append(_ batch: RecordBatch, _ bytes: ByteBuffer) throws(SystemError) {
         let file = try opened()
+        var (head, rest) = (ByteBuffer(), bytes)
+        head.writeInteger(batch.baseOffset)
+        head.writeInteger(Int32(batch.size - RecordBatch.lengthPrefix))
+        head.writeInteger(Int32(0))
+        rest.moveReaderIndex(forwardBy: head.readableBytes)
         do throws(SystemError) {
-            try file.write(bytes, at: size)
+            // Without copying what may be a megabyte.
+            try file.write(rest, at: size + head.readableBytes)
+            try file.write(head, at: size)
         } catch {
             // A part of it must not lie behind what is written next.
             try? file.truncate(to: size)

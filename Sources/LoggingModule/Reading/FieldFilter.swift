@@ -16,6 +16,11 @@ struct FieldFilter {
         text = field.value
     }
 
+    /// Whether no line in these bytes can match.
+    func isNowhere(in bytes: UnsafeRawBufferPointer) -> Bool {
+        path.last.map { bytes.find(Array($0.utf8)) == nil } ?? false
+    }
+
     func matches(_ line: UnsafeRawBufferPointer) -> Bool {
         guard let first = line.first(where: { $0 != UInt8(ascii: " ") }) else { return false }
         return first == UInt8(ascii: "{") ? matchesJSON(line) : matchesLogfmt(line)

@@ -59,8 +59,8 @@ package struct KafkaTopicCursor: TopicCursor {
     fileprivate let consumer: KafkaConsumer
 
     package func next() async throws(OrchError) -> ReadBatch {
-        let (records, ends) = try await consumer.next()
+        let batch = try await consumer.next()
         return ReadBatch(
-            remote: records, ends: ends.map { TopicPlace(topic: $0.topic, partition: $0.partition) })
+            remote: batch, ends: batch.ends.map { TopicPlace(topic: $0.topic, partition: $0.partition) })
     }
 }

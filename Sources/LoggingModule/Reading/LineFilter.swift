@@ -1,4 +1,5 @@
 import FoundationEssentials
+import LogBroker
 import OrchModel
 
 /// Decides for each record whether it is shown: puts the parts of long lines together, folds what was sent twice, and lets
@@ -46,7 +47,7 @@ struct LineFilter: Sendable {
 
     /// - Parameter emit: gets the lines that are shown for this record, in order.
     mutating func take(_ record: ReadRecord, emit: (LogLine) -> Void) {
-        let hash = record.keyHash
+        let hash = wantedHashes.isEmpty && busyHashes.isEmpty ? nil : record.keyHash
         if let hash, !wantedHashes.isEmpty, !wantedHashes.contains(hash) { return }
         // Most lines of a search match nothing: what they are need not be known.
         let mayBeBusy = !busyHashes.isEmpty && hash.map(busyHashes.contains) ?? true
@@ -62,6 +63,18 @@ struct LineFilter: Sendable {
         note(stream.isIdle, head)
         streams[key] = stream
     }
+
+    /// Whether nothing of these records can be shown, which is seen without taking them apart.
+    func leavesOutAll(of records: RecordSet) -> Bool {
+        guard leavesOut, busy.isEmpty else { return false }
+        return records.withBytes { bytes in
+            // What is looked for may go on from one part of a line to the next.
+            guard bytes.find(Self.partialName) == nil else { return false }
+            return pattern?.isNowhere(in: bytes) ?? false || fields.contains { $0.isNowhere(in: bytes) }
+        }
+    }
+
+    private static let partialName = Array("partial".utf8)
 
     private mutating func forgetStreams() {
         streams = streams.filter { !$0.value.isIdle }

@@ -7,6 +7,7 @@ final class LinePattern: @unchecked Sendable {
     private let code: OpaquePointer
     private let match: OpaquePointer
     private let limits: OpaquePointer
+    private let isFreeOfContext: Bool
 
     /// A pattern that would try longer on one line does not match it.
     private static let mostSteps: UInt32 = 5_000_000
@@ -38,6 +39,7 @@ final class LinePattern: @unchecked Sendable {
         pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
         pcre2_set_match_limit_8(limits, Self.mostSteps)
         (self.code, self.match, self.limits) = (code, match, limits)
+        isFreeOfContext = !isWide && Self.isFreeOfContext(text)
     }
 
     deinit {
@@ -55,6 +57,37 @@ final class LinePattern: @unchecked Sendable {
     }
 
     private func matches(_ memory: UnsafeRawBufferPointer, _ count: Int) -> Bool {
-        pcre2_match_8(code, memory.bindMemory(to: UInt8.self).baseAddress, count, 0, 0, match, limits) >= 0
+        search(memory, count) >= 0
+    }
+
+    private func search(_ memory: UnsafeRawBufferPointer, _ count: Int) -> Int32 {
+        pcre2_match_8(code, memory.bindMemory(to: UInt8.self).baseAddress, count, 0, 0, match, limits)
+    }
+
+    /// Whether no line in these bytes, between which there may be others, can match.
+    func isNowhere(in bytes: UnsafeRawBufferPointer) -> Bool {
+        isFreeOfContext && !bytes.isEmpty && search(bytes, bytes.count) == PCRE2_ERROR_NOMATCH
+    }
+
+    /// Whether what matches by itself matches also in the middle of other bytes. It need not where a pattern looks at its
+    /// surroundings, or holds on to all that it can take.
+    private static func isFreeOfContext(_ text: String) -> Bool {
+        var rest = text[...]
+        var isQuantified = false
+        while let character = rest.popFirst() {
+            switch character {
+            case "^", "$": return false
+            case "\\":
+                // Classes of characters, and signs that stand for themselves.
+                guard let escaped = rest.popFirst(), "dDwWsS.+*?()[]{}|/\\^$-\"".contains(escaped) else { return false }
+            case "(" where rest.first == "?" || rest.first == "*":
+                guard rest.hasPrefix("?:") else { return false }
+                rest = rest.dropFirst(2)
+            case "+" where isQuantified: return false
+            default: break
+            }
+            isQuantified = "*+?}".contains(character)
+        }
+        return true
     }
 }

@@ -1,3 +1,5 @@
+import LogBroker
+import OrchKafka
 package import OrchModel
 import Synchronization
 
@@ -100,11 +102,29 @@ package struct LogReader: Sendable {
         var offsets: [TopicPlace: Int64]
 
         mutating func take(_ batch: ReadBatch, upTo ends: Ranges? = nil, _ emit: (LogLine) -> Void) {
-            batch.visit { record in
-                if let end = ends?[record.place]?.end, record.offset >= end { return }
-                guard record.offset >= offsets[record.place] ?? 0 else { return }
-                offsets[record.place] = record.offset + 1
-                filter.take(record, emit: emit)
+            for (place, records) in batch.local {
+                let end = ends?[place]?.end ?? .max
+                var next = offsets[place] ?? 0
+                if filter.leavesOutAll(of: records) {
+                    next = max(next, min(records.nextOffset, end))
+                } else {
+                    records.visit { record in
+                        guard record.offset < end else { return false }
+                        if record.offset >= next {
+                            next = record.offset + 1
+                            filter.take(ReadRecord(record, in: place), emit: emit)
+                        }
+                        return true
+                    }
+                }
+                offsets[place] = next
+            }
+            batch.remote?.visit { record in
+                let place = TopicPlace(topic: record.topic, partition: record.partition)
+                if let end = ends?[place]?.end, record.offset >= end { return }
+                guard record.offset >= offsets[place] ?? 0 else { return }
+                offsets[place] = record.offset + 1
+                filter.take(ReadRecord(record, in: place), emit: emit)
             }
         }
     }

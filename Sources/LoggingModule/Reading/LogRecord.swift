@@ -2,49 +2,38 @@ import LogBroker
 import OrchKafka
 import OrchModel
 
-/// What the headers of a record say about its line. Records of other producers have none of them.
-struct LogRecord {
+/// A record from wherever it was read, valid only while it is visited.
+protocol RecordContent {
+    var key: UnsafeRawBufferPointer { get }
+    var value: UnsafeRawBufferPointer { get }
+    /// In milliseconds since 1970.
+    var timestamp: Int64 { get }
+    func visitHeaders(_ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Void)
+}
+
+extension RecordView: RecordContent {}
+extension KafkaRecordView: RecordContent {}
+
+/// What the headers of a record say about its line, in the record's memory. Records of other producers have none of them.
+struct RecordHead {
     var at: Timestamp
-    var instance: String
-    var stream: String
-    var level: LogLevel
-    var seq: Int64
-    var isPartial: Bool
+    var instance: UnsafeRawBufferPointer
+    var stream: UnsafeRawBufferPointer
+    var level = LogLevel.unknown
+    var seq: Int64 = 0
+    var isPartial = false
 
-    init(at: Timestamp, instance: String, stream: String, level: LogLevel, seq: Int64, isPartial: Bool) {
-        self.at = at
-        self.instance = instance
-        self.stream = stream
-        self.level = level
-        self.seq = seq
-        self.isPartial = isPartial
-    }
-
-    init(_ record: KafkaRecord) {
-        at = record.headers["at"].flatMap { Int64($0) }.map { Timestamp(nanoseconds: $0) } ?? record.timestamp
-        instance = record.headers["instance"] ?? record.key ?? "-"
-        stream = record.headers["stream"] ?? "-"
-        seq = Self.entry(record.headers["seq"].flatMap { Int64($0) })
-        isPartial = record.headers["partial"] != nil
-        level =
-            record.headers["level"].flatMap(LogLevel.init(rawValue:))
-            ?? record.value.withUnsafeBytes { LevelDetector.level(of: $0) }
-    }
-
-    init(_ record: RecordView) {
+    init(_ record: some RecordContent) {
         at = Timestamp(milliseconds: max(0, record.timestamp))
-        instance = record.key.isEmpty ? "-" : String(decoding: record.key, as: UTF8.self)
-        stream = "-"
-        seq = 0
-        isPartial = false
-        level = .unknown
+        instance = record.key
+        stream = UnsafeRawBufferPointer(start: nil, count: 0)
         var found = self
         var hasLevel = false
         record.visitHeaders { name, value in
             switch PackedWord(name) {
             case Self.atName: Self.number(value).map { found.at = Timestamp(nanoseconds: $0) }
-            case Self.instanceName: found.instance = String(decoding: value, as: UTF8.self)
-            case Self.streamName: found.stream = String(decoding: value, as: UTF8.self)
+            case Self.instanceName: found.instance = value
+            case Self.streamName: found.stream = value
             case Self.seqName: found.seq = Self.entry(Self.number(value))
             case Self.partialName: found.isPartial = true
             case Self.levelName:
@@ -80,5 +69,24 @@ struct LogRecord {
             value = sum
         }
         return digits.isEmpty ? nil : value
+    }
+}
+
+/// The same, to keep.
+struct LogRecord {
+    var at: Timestamp
+    var instance: String
+    var stream: String
+    var level: LogLevel
+    var seq: Int64
+    var isPartial: Bool
+
+    init(_ head: RecordHead) {
+        at = head.at
+        instance = head.instance.isEmpty ? "-" : String(decoding: head.instance, as: UTF8.self)
+        stream = head.stream.isEmpty ? "-" : String(decoding: head.stream, as: UTF8.self)
+        level = head.level
+        seq = head.seq
+        isPartial = head.isPartial
     }
 }

@@ -11,22 +11,20 @@ struct SeenEntries: Sendable, Codable {
 
     /// - Returns: whether the entry had not been seen.
     mutating func insert(_ entry: Int64, of instance: String) -> Bool {
-        guard var known = ranges[instance] else {
+        guard let index = ranges.index(forKey: instance) else {
             if ranges.count >= Self.mostInstances { ranges = [:] }
             ranges[instance] = [entry...entry]
             return true
         }
-        // The usual one: the next.
-        if let last = known.last, entry &- 1 == last.upperBound {
-            known[known.count - 1] = last.lowerBound...entry
-        } else {
-            guard Self.insert(entry, into: &known) else { return false }
-        }
-        ranges[instance] = known
-        return true
+        return Self.insert(entry, into: &ranges.values[index])
     }
 
     private static func insert(_ entry: Int64, into known: inout [ClosedRange<Int64>]) -> Bool {
+        // The usual one: the next.
+        if let last = known.last, entry &- 1 == last.upperBound {
+            known[known.count - 1] = last.lowerBound...entry
+            return true
+        }
         let index = known.firstIndex { $0.upperBound >= entry } ?? known.count
         if index < known.count, known[index].contains(entry) { return false }
         if index == 0, known.count >= mostRanges { return false }

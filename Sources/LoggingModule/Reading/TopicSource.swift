@@ -29,51 +29,47 @@ package protocol TopicCursor {
 /// Some records, and the partitions that were read to their ends.
 package struct ReadBatch: Sendable {
     var local: [(place: TopicPlace, records: RecordSet)] = []
-    var remote: [KafkaRecord] = []
+    var remote: KafkaBatch?
     var ends: [TopicPlace] = []
-
-    /// Calls `body` with every record, which is valid in the call only.
-    func visit(_ body: (ReadRecord) -> Void) {
-        for (place, records) in local {
-            records.visit { record in
-                body(ReadRecord(place: place, offset: record.offset, value: record.value, content: .local(record)))
-                return true
-            }
-        }
-        for record in remote {
-            let place = TopicPlace(topic: record.topic, partition: record.partition)
-            record.value.withUnsafeBytes { value in
-                body(ReadRecord(place: place, offset: record.offset, value: value, content: .remote(record)))
-            }
-        }
-    }
 }
 
 /// One record as it was read. What its headers say is taken apart only where it is asked for.
 struct ReadRecord {
-    enum Content {
+    private enum Content {
         case local(RecordView)
-        case remote(KafkaRecord)
+        case remote(KafkaRecordView)
     }
 
     var place: TopicPlace
     var offset: Int64
     var value: UnsafeRawBufferPointer
-    fileprivate var content: Content
+    private var content: Content
+
+    init(_ record: RecordView, in place: TopicPlace) {
+        self.place = place
+        (offset, value, content) = (record.offset, record.value, .local(record))
+    }
+
+    init(_ record: KafkaRecordView, in place: TopicPlace) {
+        self.place = place
+        (offset, value, content) = (record.offset, record.value, .remote(record))
+    }
 
     var head: LogRecord {
         switch content {
-        case .local(let record): LogRecord(record)
-        case .remote(let record): LogRecord(record)
+        case .local(let record): LogRecord(RecordHead(record))
+        case .remote(let record): LogRecord(RecordHead(record))
         }
     }
 
     /// A short form of the key, which is the instance's name in our records; `nil` where there is no key.
     var keyHash: UInt64? {
-        switch content {
-        case .local(let record): record.key.isEmpty ? nil : Self.hash(record.key)
-        case .remote(let record): record.key.map(Self.hash(of:))
-        }
+        let key =
+            switch content {
+            case .local(let record): record.key
+            case .remote(let record): record.key
+            }
+        return key.isEmpty ? nil : Self.hash(key)
     }
 
     static func hash(of instance: String) -> UInt64 {
