@@ -159,6 +159,7 @@ package struct Agent {
         services.append(
             .init(service: BackgroundService(onShutdown: { deployer.finish() }) { try await deployer.run() }))
         services.append(.init(service: BackgroundService { await agent.refreshLosses() }))
+        services.append(.init(service: BackgroundService { await giveBackMemory() }))
         services.append(
             contentsOf: try await APIServer(agent: agent, logger: controlLog.logger(.requestManager)).services())
         if settings.stopsInstances {

@@ -6,7 +6,7 @@ import OrchSystem
 /// From what an instance prints to what a Kafka broker has acknowledged, against the log shippers of syslog-ng and rsyslog,
 /// which read the same lines from a file. All send to one broker, in a process of its own.
 enum ShipBenchmark {
-    private static let count = 500_000
+    private static let count = 1_000_000
     private static let rounds = 3
 
     private struct Run {

@@ -128,5 +128,12 @@ const void *_Nullable orch_find(
 /// The first `byte` in `bytes`, or NULL (memchr).
 const void *_Nullable orch_find_byte(const void *_Nonnull bytes, int byte, size_t count);
 
+// MARK: Memory
+
+/// Gives free memory back to the system, of all arenas (malloc_trim).
+void orch_give_back_memory(void);
+
+// MARK: Pipes
+
 /// Lets a pipe hold `size` bytes instead of 64 KiB; where the system does not allow it, it stays as it is.
 void orch_widen_pipe(int fd, int size);

@@ -40,6 +40,18 @@ package struct RecordSet: Sendable {
         try bytes.withUnsafeBytes(body)
     }
 
+    /// Whether a record, with its key and headers, has so many bytes or more.
+    package func hasRecord(of size: Int) -> Bool {
+        bytes.withUnsafeBytes { memory in
+            var reader = RecordReader(memory)
+            for _ in 0..<count {
+                guard let length = reader.skip() else { return false }
+                if length >= size { return true }
+            }
+            return false
+        }
+    }
+
     /// Calls `body` with every record, until it says not to go on or the bytes make no sense any more.
     package func visit(_ body: (RecordView) throws -> Bool) rethrows {
         try bytes.withUnsafeBytes { memory in
@@ -87,6 +99,15 @@ private struct RecordReader {
         self.memory = memory
         self.position = position
         self.end = end
+    }
+
+    /// Goes on behind a record.
+    ///
+    /// - Returns: its bytes.
+    mutating func skip() -> Int? {
+        guard let length = varint(), length > 0, length <= end - position else { return nil }
+        position += length
+        return length
     }
 
     mutating func next(baseOffset: Int64, baseTimestamp: Int64) -> RecordView? {

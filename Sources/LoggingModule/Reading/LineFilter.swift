@@ -66,15 +66,12 @@ struct LineFilter: Sendable {
 
     /// Whether nothing of these records can be shown, which is seen without taking them apart.
     func leavesOutAll(of records: RecordSet) -> Bool {
-        guard leavesOut, busy.isEmpty else { return false }
+        // What is looked for may go on from one part of a line to the next.
+        guard leavesOut, busy.isEmpty, !records.hasRecord(of: Self.shortestPart) else { return false }
         return records.withBytes { bytes in
-            // What is looked for may go on from one part of a line to the next.
-            guard bytes.find(Self.partialName) == nil else { return false }
-            return pattern?.isNowhere(in: bytes) ?? false || fields.contains { $0.isNowhere(in: bytes) }
+            pattern?.isNowhere(in: bytes) ?? false || fields.contains { $0.isNowhere(in: bytes) }
         }
     }
-
-    private static let partialName = Array("partial".utf8)
 
     private mutating func forgetStreams() {
         streams = streams.filter { !$0.value.isIdle }

@@ -52,7 +52,7 @@ extension Routes {
             }
         }
         return EventStream.response { [query] emit in
-            try await agent.logReader.read(query) { lines, position in
+            try await agent.read(query) { lines, position in
                 if !lines.isEmpty { try await emit(.lines(lines)) }
                 if let position { try await emit(.position(position)) }
             }
@@ -79,7 +79,7 @@ extension Routes {
         let type = packed ? "application/gzip" : "application/x-ndjson"
         return StreamedAnswer.response(type: type) { [query, agent] send in
             let packer = packed ? GzipWriter() : nil
-            try await agent.logReader.read(query) { lines, _ in
+            try await agent.read(query) { lines, _ in
                 var buffer = ByteBuffer()
                 for line in lines {
                     LogLineJSON.write(line, into: &buffer)
@@ -106,7 +106,7 @@ extension Routes {
             deployedAt = try? await agent.deployer.revisions(of: module).first(where: \.isTarget)?.deployedAt
         }
         let analysis = Mutex(LogAnalysis(bounds, deployedAt: deployedAt))
-        try await agent.logReader.read(query) { lines, _ in
+        try await agent.read(query) { lines, _ in
             analysis.withLock { analysis in for line in lines { analysis.add(line) } }
         }
         return analysis.withLock(\.view)
