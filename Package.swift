@@ -98,7 +98,7 @@ let package = Package(
             "LoggingModule",
             [
                 "OrchModel", "OrchSystem", "OrchKafka", "LogBroker", "COrchSystem", "CCompression", "CPCRE2",
-                .lifecycle, .log,
+                .asyncAlgorithms, .lifecycle, .log,
             ]),
         room("RuntimeManager", ["OrchModel", "OrchSystem", .log]),
         room("LoadBalancer", ["OrchModel", "OrchSystem", .nio, .nioPosix, .nioSSL, .log], settings: dataPath),

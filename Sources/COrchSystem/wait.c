@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -62,4 +63,9 @@ void orch_name_thread(const char *name) {
     char shortened[16];
     snprintf(shortened, sizeof shortened, "%s", name);
     pthread_setname_np(pthread_self(), shortened);
+}
+
+void orch_lower_priority(void) {
+    // Of a thread alone, as Linux has it (setpriority(2), "C library/kernel differences").
+    setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
 }

@@ -39,7 +39,7 @@ package actor TopicFiles {
     /// How long the broker may hold an answer back, which a topic that is begun meanwhile waits for.
     private static let longestWait = TimeSpan.milliseconds(500)
 
-    private let executor = ThreadExecutor(name: "log-files")
+    private let executor = ThreadExecutor(name: "log-files", yieldsToOthers: true)
     private let folder: String
     private let admin: KafkaAdmin
     private let logger: Logger

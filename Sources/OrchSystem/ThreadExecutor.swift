@@ -16,11 +16,14 @@ package final class ThreadExecutor: SerialExecutor {
     /// Counts the enqueued batches; the thread sleeps on it.
     private let wakeUp: Semaphore
 
-    /// - Parameter name: at most 15 bytes are shown by the system.
-    package init(name: String) {
+    /// - Parameters:
+    ///   - name: at most 15 bytes are shown by the system.
+    ///   - yieldsToOthers: where the processors are busy, its work waits for that of other threads.
+    package init(name: String, yieldsToOthers: Bool = false) {
         let wakeUp = Semaphore()
         self.wakeUp = wakeUp
         startThread(name: name) { [weak self] in
+            if yieldsToOthers { orch_lower_priority() }
             while true {
                 wakeUp.wait()
                 guard let self, self.runPending() else { return }

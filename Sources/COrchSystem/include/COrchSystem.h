@@ -106,6 +106,8 @@ int orch_inotify_remove(int inotify, int watch);
 int orch_inotify_read(int inotify, int *_Nonnull watches, size_t capacity);
 /// At most 15 bytes of `name` are kept.
 void orch_name_thread(const char *_Nonnull name);
+/// The calling thread gets less of the processors where they are busy (a nice value of 10).
+void orch_lower_priority(void);
 
 // MARK: Clocks
 

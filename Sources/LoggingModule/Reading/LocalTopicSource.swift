@@ -1,3 +1,4 @@
+import AsyncAlgorithms
 package import LogBroker
 package import OrchModel
 
@@ -22,11 +23,40 @@ package struct LocalTopicSource: TopicSource {
     package func withCursor(
         _ starts: [TopicPlace: Int64], _ body: (LocalTopicCursor) async throws -> Void
     ) async throws {
-        try await body(LocalTopicCursor(local, starts))
+        let batches = AsyncThrowingChannel<ReadBatch, any Error>()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            // Reads and unpacks the next stretch while this one is looked through.
+            group.addTask { [local] in
+                var reader = LocalTopicReader(local, starts)
+                do {
+                    while !Task.isCancelled { await batches.send(try await reader.next()) }
+                    batches.finish()
+                } catch {
+                    batches.fail(error)
+                }
+            }
+            try await body(LocalTopicCursor(batches))
+            group.cancelAll()
+        }
     }
 }
 
-package final class LocalTopicCursor: TopicCursor {
+package struct LocalTopicCursor: TopicCursor {
+    private let batches: AsyncThrowingChannel<ReadBatch, any Error>
+
+    fileprivate init(_ batches: AsyncThrowingChannel<ReadBatch, any Error>) { self.batches = batches }
+
+    package func next() async throws(OrchError) -> ReadBatch {
+        do {
+            var iterator = batches.makeAsyncIterator()
+            return try await iterator.next() ?? ReadBatch()
+        } catch {
+            throw OrchError(wrapping: error, "the topics cannot be read")
+        }
+    }
+}
+
+private struct LocalTopicReader {
     private struct Progress {
         var next: Int64
         /// The newest record read, in milliseconds since 1970; what is behind is read first.
@@ -41,12 +71,12 @@ package final class LocalTopicCursor: TopicCursor {
     private let local: LocalTopics
     private var progress: [TopicPlace: Progress]
 
-    fileprivate init(_ local: LocalTopics, _ starts: [TopicPlace: Int64]) {
+    init(_ local: LocalTopics, _ starts: [TopicPlace: Int64]) {
         self.local = local
         progress = starts.mapValues { Progress(next: $0) }
     }
 
-    package func next() async throws(OrchError) -> ReadBatch {
+    mutating func next() async throws(OrchError) -> ReadBatch {
         while !Task.isCancelled {
             guard let place = progress.filter({ !$0.value.isAtEnd }).min(by: { $0.value.time < $1.value.time })?.key,
                 var current = progress[place]
