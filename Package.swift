@@ -90,6 +90,7 @@ let package = Package(
         room("OrchSystem", ["OrchModel", "COrchSystem"]),
         room("OrchStore", ["OrchModel", "OrchSystem", .grdb]),
         room("OrchKafka", ["OrchModel", "OrchSystem", "CRdkafka"]),
+        room("ContainerEngine", ["OrchModel", "OrchSystem", .ahc, .nio, .nioHTTP]),
         room(
             "LogBroker", ["OrchModel", "OrchSystem", "COrchSystem", "CCompression", .nio, .nioPosix, .lifecycle, .log]),
 
@@ -100,7 +101,7 @@ let package = Package(
                 "OrchModel", "OrchSystem", "OrchKafka", "LogBroker", "COrchSystem", "CCompression", "CPCRE2",
                 .asyncAlgorithms, .lifecycle, .log,
             ]),
-        room("RuntimeManager", ["OrchModel", "OrchSystem", .log]),
+        room("RuntimeManager", ["OrchModel", "OrchSystem", "ContainerEngine", .ahc, .nio, .nioPosix, .log]),
         room("LoadBalancer", ["OrchModel", "OrchSystem", .nio, .nioPosix, .nioSSL, .log], settings: dataPath),
         room("RepositoryManager", ["OrchModel", "OrchModuleFile", "OrchSystem", .log]),
         room("Deployer", ["OrchModel", "OrchSystem", .ahc, .nio, .nioHTTP, .nioPosix, .log]),
@@ -113,7 +114,7 @@ let package = Package(
             "OrchAgent",
             [
                 "OrchModel", "OrchModuleFile", "OrchSystem", "OrchStore", "OrchKafka", "LogBroker", "LoggingModule",
-                "RuntimeManager", "LoadBalancer", "RepositoryManager", "Deployer", "RequestManager",
+                "ContainerEngine", "RuntimeManager", "LoadBalancer", "RepositoryManager", "Deployer", "RequestManager",
                 .asyncAlgorithms, .httpTypes, .hummingbird, .lifecycle, .signals, .log, .nio,
             ]),
         room("OrchClient", ["OrchModel", .nio, .nioPosix, .nioHTTP]),
@@ -134,6 +135,7 @@ let package = Package(
         tests(of: "OrchModel"),
         tests(of: "OrchModuleFile", ["OrchModel"]),
         tests(of: "OrchSystem", ["OrchModel"]),
+        tests(of: "ContainerEngine", ["OrchModel", "OrchSystem", .nio]),
         tests(of: "Deployer", ["OrchModel", "OrchModuleFile"]),
         tests(of: "LoadBalancer", ["OrchModel", "OrchSystem", .nio, .nioEmbedded, .log]),
         tests(of: "LogBroker", ["COrchSystem", "OrchModel", "OrchSystem", .nio]),

@@ -51,7 +51,9 @@ package actor Deployer {
         let owner = OwnerTable()
         owners = owner
         let mailbox = mailbox
-        health = HealthMonitor { id, verdict in
+        health = HealthMonitor { id, spec in
+            await runtime.check(id, spec)
+        } report: { id, verdict in
             if let module = owner.module(of: id) { mailbox.send(.input(module, .health(id, verdict))) }
         }
     }
@@ -127,7 +129,7 @@ package actor Deployer {
     /// Decides and acts until the task is cancelled or ``finish()`` is called. Instances are left as they are.
     package func run() async throws {
         await withDiscardingTaskGroup { group in
-            group.addTask { await self.forwardExits() }
+            group.addTask { await self.forwardNews() }
             await mailbox.forEachBatch { batch in
                 await process(batch, in: &group)
             }
@@ -141,9 +143,13 @@ package actor Deployer {
     /// Takes an event of somebody else down among its own, in order.
     package nonisolated func note(_ event: Event) { mailbox.send(.note(event)) }
 
-    private nonisolated func forwardExits() async {
-        for await (id, exit) in runtime.exits {
-            if let module = owners.module(of: id) { mailbox.send(.input(module, .exited(id, exit))) }
+    private nonisolated func forwardNews() async {
+        for await (id, news) in runtime.news {
+            guard let module = owners.module(of: id) else { continue }
+            switch news {
+            case .ended(let exit): mailbox.send(.input(module, .exited(id, exit)))
+            case .found(let found): mailbox.send(.input(module, .found(id, found)))
+            }
         }
     }
 
@@ -318,7 +324,10 @@ package actor Deployer {
         case .start(let launch):
             group.addTask {
                 do throws(OrchError) {
-                    mailbox.send(.input(name, .started(launch.id, try await runtime.start(launch))))
+                    let running = try await runtime.start(launch) { text in
+                        mailbox.send(.input(name, .progress(launch.id, text)))
+                    }
+                    mailbox.send(.input(name, .started(launch.id, running)))
                 } catch {
                     mailbox.send(.input(name, .startFailed(launch.id, error)))
                 }
@@ -345,8 +354,7 @@ package actor Deployer {
         case .watchHealth(let id, let spec, let ports):
             let port = spec.health.port.isEmpty ? spec.ports.first?.name ?? "" : spec.health.port
             health.watch(
-                id, spec.health, provingChecks: spec.update.monitorChecks, ports: ports, portName: port,
-                environment: spec.env)
+                id, spec.health, provingChecks: spec.update.monitorChecks, ports: ports, portName: port)
         case .endHealthWatch(let id): health.end(id)
         case .schedule(let timer, let span):
             MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: .nanoseconds(span.nanoseconds)) {

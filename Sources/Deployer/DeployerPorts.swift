@@ -2,12 +2,19 @@ package import OrchModel
 
 /// Starts and stops instances. OrchAgent joins it to the runtime manager.
 package protocol InstanceRuntime: Sendable {
-    var exits: AsyncStream<(InstanceID, Exit)> { get }
-    func start(_ launch: InstanceLaunch) async throws(OrchError) -> RunningInstance
+    /// What becomes of instances by themselves.
+    var news: AsyncStream<(InstanceID, RuntimeNews)> { get }
+    /// - Parameter progress: told what takes long.
+    func start(_ launch: InstanceLaunch, progress: @escaping @Sendable (String) -> Void) async throws(OrchError)
+        -> RunningInstance
     func stop(_ id: InstanceID, signal: Int32, grace: TimeSpan) async throws(OrchError)
     func adopt(_ id: InstanceID, process: ProcessIdentity?, ports: [String: Int]) async -> FoundInstance
     /// Forgets an instance for good; its folder goes once its log is shipped.
     func discard(_ id: InstanceID) async
+    /// Makes a check from within the instance.
+    ///
+    /// - Returns: what was wrong; `nil` when it passed.
+    func check(_ id: InstanceID, _ health: HealthSpec) async -> String?
     /// What tells why it is as it is: its last lines, and the ports that its processes listen at.
     func diagnose(_ id: InstanceID, lines: Int) async -> Diagnosis
     /// Instances that have a folder, with what they were launched with.

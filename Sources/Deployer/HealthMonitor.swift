@@ -12,21 +12,26 @@ package final class HealthMonitor: Sendable {
     private let watched = Mutex<[InstanceID: HealthWatch]>([:])
     private let report: @Sendable (InstanceID, HealthMachine.Verdict) -> Void
 
-    /// - Parameter report: called on an event loop; must not block.
-    package init(report: @escaping @Sendable (InstanceID, HealthMachine.Verdict) -> Void) {
+    /// - Parameters:
+    ///   - checkInside: makes a check from within an instance; what it takes longer than the check's timeout is given up.
+    ///   - report: called on an event loop; must not block.
+    package init(
+        checkInside: @escaping @Sendable (InstanceID, HealthSpec) async -> String?,
+        report: @escaping @Sendable (InstanceID, HealthMachine.Verdict) -> Void
+    ) {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         probe = HealthProbe(
-            client: HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration))
+            client: HTTPClient(eventLoopGroup: .singletonMultiThreadedEventLoopGroup, configuration: configuration),
+            checkInside: checkInside)
         self.report = report
     }
 
     /// - Parameter provingChecks: passes in a row that prove it; 0 for never.
     package func watch(
-        _ id: InstanceID, _ spec: HealthSpec, provingChecks: Int, ports: [String: Int], portName: String,
-        environment: [String: String]
+        _ id: InstanceID, _ spec: HealthSpec, provingChecks: Int, ports: [String: Int], portName: String
     ) {
-        let target = HealthTarget(spec: spec, port: ports[portName] ?? 0, environment: environment)
+        let target = HealthTarget(instance: id, spec: spec, port: ports[portName] ?? 0)
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let watch = HealthWatch(target: target, provingChecks: provingChecks, probe: probe, loop: loop) {
             [report] verdict in report(id, verdict)

@@ -7,11 +7,10 @@ import OrchSystem
 
 /// What is checked of one instance.
 struct HealthTarget: Sendable {
+    var instance: InstanceID
     var spec: HealthSpec
     /// The port that `tcp` and `http` ask.
     var port: Int
-    /// For `exec`: the variables of its command.
-    var environment: [String: String]
 
     /// What is checked, as people say it.
     var description: String {
@@ -20,6 +19,7 @@ struct HealthTarget: Sendable {
         case .tcp: "tcp connect to port \(port)"
         case .http: "http GET \(spec.path) at port \(port)"
         case .exec: "exec \(spec.command.joined(separator: " "))"
+        case .image: "the check of its image"
         }
     }
 }
@@ -27,13 +27,15 @@ struct HealthTarget: Sendable {
 /// Makes one check. The outcome is `nil` when it passed, otherwise what was wrong.
 struct HealthProbe: Sendable {
     let client: HTTPClient
+    /// Makes the checks that are made from within the instance.
+    let checkInside: @Sendable (InstanceID, HealthSpec) async -> String?
 
     func check(_ target: HealthTarget, on loop: any EventLoop) -> EventLoopFuture<String?> {
         switch target.spec.type {
         case .none: loop.makeSucceededFuture(nil)
         case .tcp: tcp(target, on: loop)
         case .http: http(target, on: loop)
-        case .exec: exec(target, on: loop)
+        case .exec, .image: inside(target, on: loop)
         }
     }
 
@@ -67,22 +69,16 @@ struct HealthProbe: Sendable {
         }
     }
 
-    private func exec(_ target: HealthTarget, on loop: any EventLoop) -> EventLoopFuture<String?> {
-        NIOThreadPool.singleton.runIfActive(eventLoop: loop) {
-            do {
-                let path = target.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
-                let program = try Programs.find(target.spec.command[0], path: path, in: "/")
-                let launch = ProgramLaunch(
-                    program: program, arguments: target.spec.command,
-                    environment: target.environment.map { "\($0.key)=\($0.value)" }, workdir: "/")
-                guard let code = try launch.run(timeout: target.spec.timeout) else {
-                    return "the check took longer than \(target.spec.timeout)"
-                }
-                return code == 0 ? nil : "the check ended with \(code)"
-            } catch {
-                return "the check cannot run: \(error)"
-            }
+    private func inside(_ target: HealthTarget, on loop: any EventLoop) -> EventLoopFuture<String?> {
+        let promise = loop.makePromise(of: String?.self)
+        let timeout = loop.scheduleTask(in: .nanoseconds(target.spec.timeout.nanoseconds)) {
+            promise.succeed("the check took longer than \(target.spec.timeout)")
         }
+        loop.makeFutureWithTask { await checkInside(target.instance, target.spec) }.whenSuccess { failure in
+            timeout.cancel()
+            promise.succeed(failure)
+        }
+        return promise.futureResult
     }
 
     /// The most frequent errors of the client in plain words.

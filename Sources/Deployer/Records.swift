@@ -94,7 +94,7 @@ package struct InstanceRecord: Codable, Sendable {
     package var isActive: Bool { state.isActive }
 
     /// Whether it is good and stays.
-    package var serves: Bool { intent == .run && isReady && state.isUp }
+    package var serves: Bool { intent == .run && isReady && (state.isUp || state == .unknown) }
 
     var hasHeld: Bool { isProven ?? false }
 }

@@ -4,11 +4,14 @@ package import OrchModel
 extension ServiceMachine {
     /// How long an instance without a check must stay up before it gets requests.
     private static let settleTime = TimeSpan.seconds(1)
+    /// How soon a runtime that was away is tried again.
+    private static let runtimeRetry = TimeSpan.seconds(1)
 
     package mutating func handle(_ input: Input, at now: Timestamp) {
         switch input {
         case .started(let id, let running): started(id, running, at: now)
         case .startFailed(let id, let error): startFailed(id, error, at: now)
+        case .progress(let id, let text): progressed(id, text, at: now)
         case .exited(let id, let exit): exited(id, exit, at: now)
         case .stopFailed(let id): schedule(.stop(id, generation: nextGeneration(id)), after: .seconds(1))
         case .health(let id, let verdict): judged(id, verdict, at: now)
@@ -98,6 +101,12 @@ extension ServiceMachine {
         watch(id, spec, ports: running.ports)
     }
 
+    private mutating func progressed(_ id: InstanceID, _ text: String, at now: Timestamp) {
+        guard instances[id]?.state == .starting else { return }
+        update(id) { $0.reason = text }
+        note("instance.progress", text, instance: id, at: now)
+    }
+
     private mutating func watch(_ id: InstanceID, _ spec: ModuleSpec, ports: [String: Int]) {
         let generation = nextGeneration(id)
         if spec.health.type == .none {
@@ -128,6 +137,10 @@ extension ServiceMachine {
         if record.intent == .run, let deployment = service.deployment, !deployment.state.isFinal {
             set(id, .failed, error.message, at: now)
             fail(because: id, error.message, at: now)
+        } else if record.intent == .run, error.code == .unavailable {
+            // The runtime is away, which is no fault of the instance and counts as none.
+            set(id, .backoff, error.message, at: now)
+            schedule(.restart(id, generation: nextGeneration(id)), after: Self.runtimeRetry)
         } else if record.intent == .run {
             ended(id, Exit(code: nil, signal: nil, at: now), reason: error.message, at: now)
         } else {
@@ -138,7 +151,14 @@ extension ServiceMachine {
     // MARK: Health
 
     private mutating func judged(_ id: InstanceID, _ verdict: HealthMachine.Verdict, at now: Timestamp) {
-        guard let record = instances[id], record.state.isUp || record.state == .unhealthy else { return }
+        guard let record = instances[id], record.state.isUp || record.state == .unhealthy || record.state == .unknown
+        else { return }
+        if record.state == .unknown {
+            // Its runtime cannot be asked; whether it gets requests is seen from outside all the same.
+            if case .unhealthy = verdict { update(id) { $0.isReady = false } }
+            if case .healthy = verdict { update(id) { $0.isReady = true } }
+            return
+        }
         switch verdict {
         case .healthy:
             // Seen again after a restart of the agent, which is no news.
@@ -302,7 +322,7 @@ extension ServiceMachine {
         }
     }
 
-    // MARK: After a restart of the agent
+    // MARK: After a restart of the agent or of an engine
 
     private mutating func found(_ id: InstanceID, _ found: FoundInstance, at now: Timestamp) {
         guard let record = instances[id], let spec = revision(record.revision)?.spec else { return }
@@ -330,6 +350,10 @@ extension ServiceMachine {
         case .ended(let exit):
             if record.state == .starting { set(id, .running, at: now) }
             if record.isActive { exited(id, exit, at: now) } else { resume(id, at: now) }
+        case .unreachable(let reason):
+            guard record.isActive, record.state != .stopping, record.state != .draining else { return }
+            if record.state != .unknown { note("instance.unknown", reason, instance: id, at: now) }
+            set(id, .unknown, reason, at: now)
         case .absent:
             // The machine was started anew, or its folder is gone: no fault of its own.
             if record.isActive {

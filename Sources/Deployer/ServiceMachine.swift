@@ -21,6 +21,8 @@ package struct ServiceMachine: Sendable {
     package enum Input: Sendable {
         case started(InstanceID, RunningInstance)
         case startFailed(InstanceID, OrchError)
+        /// What its start is at, where that takes long.
+        case progress(InstanceID, String)
         case exited(InstanceID, Exit)
         /// It could not be told to end.
         case stopFailed(InstanceID)

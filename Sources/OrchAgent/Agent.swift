@@ -1,3 +1,4 @@
+import ContainerEngine
 import Deployer
 import Glibc
 import LoadBalancer
@@ -22,7 +23,6 @@ package struct Agent {
     let deployer: Deployer
     let balancer: LoadBalancer
     let runtime: LocalRuntime
-    let driver: ProcessDriver
     let shipper: Shipper
     let repository: ModuleRepository
     let requests: RequestLog
@@ -119,13 +119,22 @@ package struct Agent {
             try await shipper.add(topic.rawValue, topic: topic, folder: "\(AgentPaths.control(in: data))/\(topic)")
         }
         for topic in TopicName.reserved { topicFiles.add(topic) }
-        let driver = ProcessDriver(
+        let runtimeLogger = controlLog.logger(.runtimeManager)
+        // An instance is told of once for each start, and once for each time that its engine goes away.
+        let (news, newsContinuation) = AsyncStream.makeStream(of: (InstanceID, RuntimeNews).self)
+        let ports = PortAllocator()
+        let processes = ProcessDriver(
             instancesFolder: AgentPaths.instances(in: data), shimProgram: Files.sibling("orch-shim"),
             agentEnvironment: ["ORCH_SOCKET": settings.socket, "ORCH_DATA_DIR": data, "ORCH_BROKERS": kafka.brokers],
-            openFiles: openFilesOfInstances, reactor: reactor, logger: controlLog.logger(.runtimeManager))
+            ports: ports, openFiles: openFilesOfInstances, reactor: reactor, logger: runtimeLogger
+        ) { newsContinuation.yield(($0, $1)) }
+        let containers = ContainerDriver(
+            instancesFolder: AgentPaths.instances(in: data), finder: EngineFinder(environment: engineVariables),
+            owner: data, outputs: SpooledOutput(spools: OutputSpools()), ports: ports, logger: runtimeLogger
+        ) { newsContinuation.yield(($0, $1)) }
         let runtime = LocalRuntime(
-            driver: driver, shipper: shipper, topicFiles: topicFiles, instancesFolder: AgentPaths.instances(in: data),
-            logger: loggingLogger)
+            processes: processes, containers: containers, news: news, shipper: shipper, topicFiles: topicFiles,
+            instancesFolder: AgentPaths.instances(in: data), logger: loggingLogger)
         let views = ViewWriter(data: data, logger: controlLog.logger(.loadBalancer))
         let hub = EventHub(controlLog: controlLog, views: views)
         let trafficNotices = Mailbox<TrafficNotice>()
@@ -138,7 +147,7 @@ package struct Agent {
         let agent = Agent(
             settings: settings, startedAt: .now(), store: store, deployer: deployer, balancer: balancer,
             runtime: runtime,
-            driver: driver, shipper: shipper,
+            shipper: shipper,
             repository: ModuleRepository(deployed: deployer),
             requests: RequestLog(history: store, logger: controlLog.logger(.requestManager)), events: hub,
             logReader: LogReader(source: topics),
@@ -155,7 +164,8 @@ package struct Agent {
                 service: BackgroundService {
                     await trafficNotices.forEachBatch { for notice in $0 { deployer.note(Event(notice)) } }
                 }))
-        services.append(.init(service: BackgroundService { await driver.run() }))
+        services.append(.init(service: BackgroundService { await processes.run() }))
+        services.append(.init(service: BackgroundService { await containers.run() }))
         services.append(
             .init(service: BackgroundService(onShutdown: { deployer.finish() }) { try await deployer.run() }))
         services.append(.init(service: BackgroundService { await agent.refreshLosses() }))
@@ -175,6 +185,13 @@ package struct Agent {
             configuration: .init(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
         reactor.stop()
+    }
+
+    /// What says where container engines are.
+    private static var engineVariables: [String: String] {
+        let names = ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "CONTAINER_HOST", "XDG_RUNTIME_DIR", "HOME"]
+        let found = names.compactMap { name in getenv(name).map { (name, String(cString: $0)) } }
+        return Dictionary(uniqueKeysWithValues: found)
     }
 
     /// The port stays the same over restarts, so that clients find it again.
@@ -256,6 +273,6 @@ package struct Agent {
             version: OrchVersion.current, pid: getpid(), dataDirectory: settings.dataDirectory, startedAt: startedAt,
             broker: brokerAddress, brokerState: shipping.isConnected ? "connected" : "away: \(shipping.trouble)",
             services: services.count, instances: instances.count, instancesUp: instances.count { $0.state.isUp },
-            spoolBytes: shipping.backlog, notices: notices + (await driver.notices))
+            spoolBytes: shipping.backlog, notices: notices + (await runtime.notices))
     }
 }

@@ -54,7 +54,7 @@ extension ModuleSpec {
         switch health.type {
         case .http: return .http
         case .tcp: return .tcp
-        case .none, .exec: return target.name == "http" ? .http : .tcp
+        case .none, .exec, .image: return target.name == "http" ? .http : .tcp
         }
     }
 }

@@ -37,10 +37,20 @@ package struct RunningInstance: Hashable, Sendable {
     }
 }
 
-/// What is found of an instance that an earlier agent started.
+/// What is found of an instance that an earlier agent started, or that could not be asked about for a while.
 package enum FoundInstance: Sendable, Equatable {
     case running(RunningInstance)
     case ended(Exit)
     /// Nothing runs, and nothing tells how it ended.
     case absent
+    /// Nobody can say now; what is found is told later. With the reason.
+    case unreachable(String)
+}
+
+/// What a runtime tells of an instance by itself.
+package enum RuntimeNews: Sendable {
+    /// It has ended, whoever caused it; told once for each start.
+    case ended(Exit)
+    /// It cannot be asked about any more, or can be again.
+    case found(FoundInstance)
 }

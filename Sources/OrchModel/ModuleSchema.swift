@@ -7,6 +7,7 @@ package enum ModuleSchema {
         case name(longest: Int)
         case integer(ClosedRange<Int>)
         case number(ClosedRange<Double>)
+        case boolean
         case duration(ClosedRange<TimeSpan>)
         case size
         /// A number, or a part in percent.
@@ -44,10 +45,15 @@ package enum ModuleSchema {
             "topic", .name(longest: 249), or: "",
             "Kafka topic that the instances' output goes to; the module's name by default."),
         Key("description", .string(example: "Web shop"), or: "", "One line for people."),
-        Key("runtime", .choice(RuntimeKind.allCases.map(\.rawValue)), or: "process", "What an instance runs on."),
         Key(
-            "command", .words, or: nil,
-            "Program and arguments, run without a shell. ${NAME} is a variable of the instance's environment, $$ a dollar sign."
+            "runtime", .choice(RuntimeKind.allCases.map(\.rawValue)), or: "process",
+            "What an instance runs on; auto is whichever container engine answers, Docker before Podman."),
+        Key(
+            "image", .string(example: "nginx:1.27"), or: "",
+            "For containers: the image, which the engine fetches where it is missing."),
+        Key(
+            "command", .words, or: [],
+            "Program and arguments, run without a shell. ${NAME} is a variable of the instance's environment, $$ a dollar sign. A container may do without: then it is the image's own."
         ),
         Key("args", .list(of: .string(example: "--verbose")), or: [], "Arguments behind those of command."),
         Key(
@@ -72,6 +78,28 @@ package enum ModuleSchema {
         Key("update", .object(updateKeys), or: [:], "How a new version replaces the old one."),
         Key("placement", .object(placementKeys), or: [:], "Which server an instance is put on."),
         Key("labels", .map, or: [:], "Words of your own to select by."),
+        Key("container", .object(containerKeys), or: [:], "What only containers have."),
+    ]
+
+    private static let containerKeys: [Key] = [
+        Key(
+            "network", .name(longest: 63), or: "default",
+            "Network of the engine that the containers are in; modules of one find each other by their names."),
+        Key("volumes", .list(of: .object(volumeKeys)), or: [], "Places that outlive the container, or are memory."),
+        Key("read_only", .boolean, or: false, "Nothing can be written but volumes."),
+        Key(
+            "capabilities", .list(of: .string(example: "NET_BIND_SERVICE")), or: [],
+            "Capabilities to keep; all others are dropped."),
+    ]
+
+    private static let volumeKeys: [Key] = [
+        Key("path", .string(example: "/var/lib/data"), or: nil, "Absolute path in the container."),
+        Key(
+            "source", .string(example: "shop-data"), or: "",
+            "Name of a volume that the engine keeps, an absolute path of this machine, or one that begins with ./ beside the module file; memory by default."
+        ),
+        Key("read_only", .boolean, or: false, "It cannot be written."),
+        Key("size", .size, or: 0, "The most that memory holds."),
     ]
 
     private static let fileKeys: [Key] = [
@@ -81,6 +109,9 @@ package enum ModuleSchema {
             "source", .string(example: "app.conf.in"), or: "", "Or a file beside the module file to take the text from."
         ),
         Key("mode", .string(example: "0640"), or: "0600", "Permission bits in octal."),
+        Key(
+            "secret", .boolean, or: false,
+            "It is read from source at each start and kept nowhere else; in a container it is also below /run/secrets."),
     ]
 
     private static let portKeys: [Key] = [
@@ -89,6 +120,9 @@ package enum ModuleSchema {
         Key(
             "env", .string(example: "PORT"), or: "",
             "Variable with the number; PORT for the first, ORCH_PORT_<NAME> for each."),
+        Key(
+            "target", .integer(0...65535), or: 0,
+            "In a container: the port that is listened at there, or 0 for the one that the variable tells."),
     ]
 
     private static let endpointKeys: [Key] = [
@@ -133,7 +167,9 @@ package enum ModuleSchema {
     ]
 
     private static let healthKeys: [Key] = [
-        Key("type", .choice(HealthSpec.Kind.allCases.map(\.rawValue)), or: "none", "Kind of check."),
+        Key(
+            "type", .choice(HealthSpec.Kind.allCases.map(\.rawValue)), or: "none",
+            "Kind of check; exec runs within the instance, image is the check that the container's image has."),
         Key("path", .string(example: "/health"), or: "/", "For http: the path that answers 200 to 399."),
         Key("port", .string(example: "http"), or: "", "For tcp and http: name of the port; the first by default."),
         Key("command", .words, or: [], "For exec: a command that ends with 0."),
@@ -229,6 +265,7 @@ extension ModuleSchema {
             ]
         case .number(let range):
             ["type": "number", "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)]
+        case .boolean: ["type": "boolean"]
         case .duration:
             [
                 "type": ["string", "integer"], "pattern": "^(0|([0-9.]+(d|h|m|s|ms|us|ns))+)$", "minimum": 0,
@@ -270,6 +307,7 @@ extension ModuleSchema {
         case .name(let longest): "a name of 1 to \(longest) letters, digits, '-', '_' or '.'"
         case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
         case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
+        case .boolean: "true or false"
         case .duration(let range): "a duration from \(range.lowerBound) to \(range.upperBound), as in 1m30s"
         case .size: "a size, as in 64K or 512M"
         case .amount: "a number, or a part as in 25%"

@@ -7,7 +7,10 @@ package struct ModuleSpec: Codable, Hashable, Sendable {
     package var topic: TopicName
     package var description: String
     package var runtime: RuntimeKind
-    /// Program and arguments; `${NAME}` stands for a variable of the instance's environment.
+    /// For containers: what they are made from.
+    package var image: String
+    /// Program and arguments; `${NAME}` stands for a variable of the instance's environment. For a container empty where the
+    /// image's own is meant.
     package var command: [String]
     package var args: [String]
     /// The directory that the module file lies in, absolute; relative paths are taken from here.
@@ -28,13 +31,14 @@ package struct ModuleSpec: Codable, Hashable, Sendable {
     package var update: UpdateSpec
     package var placement: PlacementSpec
     package var labels: [String: String]
+    package var container: ContainerSpec
 
     package enum CodingKeys: String, CodingKey {
-        case name, version, topic, description, runtime, command, args
+        case name, version, topic, description, runtime, image, command, args
         case baseDirectory = "base_directory"
         case workdir, env, files, ports, endpoint, health, restart, stop, replicas, user, limits, logs
         case dependsOn = "depends_on"
-        case update, placement, labels
+        case update, placement, labels, container
     }
 }
 
@@ -48,6 +52,42 @@ extension ModuleSpec {
 /// The substrate an instance runs on.
 package enum RuntimeKind: String, Codable, Sendable, CaseIterable {
     case process
+    case docker
+    case podman
+    /// Whichever container engine answers first, Docker before Podman.
+    case auto
+
+    package var isContainer: Bool { self != .process }
+}
+
+/// What only containers have.
+package struct ContainerSpec: Codable, Hashable, Sendable {
+    package struct Volume: Codable, Hashable, Sendable {
+        /// Where it is in the container, absolute.
+        package var path: String
+        /// The name of a volume that the engine keeps, a path of this machine, or empty for memory.
+        package var source: String
+        package var readOnly: Bool
+        /// Of memory; 0 for the engine's default.
+        package var size: ByteSize
+
+        package enum CodingKeys: String, CodingKey {
+            case path, source, size
+            case readOnly = "read_only"
+        }
+    }
+
+    /// Containers of one network find each other by their modules' names.
+    package var network: String
+    package var volumes: [Volume]
+    package var readOnly: Bool
+    /// All others are dropped.
+    package var capabilities: [String]
+
+    package enum CodingKeys: String, CodingKey {
+        case network, volumes, capabilities
+        case readOnly = "read_only"
+    }
 }
 
 /// A file that is written into the instance's folder before it starts.
@@ -60,6 +100,8 @@ package struct ConfigurationFile: Codable, Hashable, Sendable {
     package var source: String
     /// Permission bits in octal, as in `0640`.
     package var mode: String
+    /// It is read at each start, and written down nowhere else than in the instance's own folder.
+    package var secret: Bool
 }
 
 package struct PortSpec: Codable, Hashable, Sendable {
@@ -68,10 +110,12 @@ package struct PortSpec: Codable, Hashable, Sendable {
     package var port: Int
     /// The variable that tells the instance its port.
     package var env: String
+    /// In a container: the port that is listened at there, or 0 for the one that the variable tells.
+    package var target: Int
 }
 
 package struct HealthSpec: Codable, Hashable, Sendable {
-    package enum Kind: String, Codable, Sendable, CaseIterable { case none, tcp, http, exec }
+    package enum Kind: String, Codable, Sendable, CaseIterable { case none, tcp, http, exec, image }
     package var type: Kind
     package var path: String
     /// Name of the port to ask; empty for the first.

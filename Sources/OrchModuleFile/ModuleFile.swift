@@ -30,7 +30,9 @@ package enum ModuleFile {
         } catch {
             throw failure(1, 1, "no valid YAML: \(error)")
         }
-        guard let root else { throw failure(1, 1, "the module file is empty: it needs at least 'name' and 'command'") }
+        guard let root else {
+            throw failure(1, 1, "the module file is empty: it needs at least 'name' and 'command' or 'image'")
+        }
         var checker = SchemaChecker(file: path)
         let json = checker.check(root)
         guard checker.diagnostics.isEmpty else { throw ModuleFileError(diagnostics: checker.diagnostics) }
@@ -55,6 +57,7 @@ package enum ModuleFile {
         if TopicName.reserved.contains(spec.topic) {
             throw OrchError(.invalidRequest, "'topic' must not be \(spec.topic): that one is the control plane's own")
         }
+        try checkRuntime(spec)
         let portNames = spec.ports.map(\.name)
         if Set(portNames).count != portNames.count {
             throw OrchError(.invalidRequest, "each port in 'ports' needs a name of its own")
@@ -72,6 +75,11 @@ package enum ModuleFile {
         case .exec:
             if spec.health.command.isEmpty {
                 throw OrchError(.invalidRequest, "a health check of type exec needs 'health.command'")
+            }
+        case .image:
+            if !spec.runtime.isContainer {
+                throw OrchError(
+                    .invalidRequest, "a health check of type image is for containers: set 'runtime: docker'")
             }
         case .none: break
         }
@@ -96,6 +104,35 @@ package enum ModuleFile {
         }
         for file in spec.files { try check(file) }
         if spec.dependsOn.contains(spec.name) { throw OrchError(.invalidRequest, "a module cannot depend on itself") }
+    }
+
+    private static func checkRuntime(_ spec: ModuleSpec) throws(OrchError) {
+        guard spec.runtime.isContainer else {
+            if spec.command.isEmpty { throw OrchError(.invalidRequest, "'command' is missing: what shall run?") }
+            return
+        }
+        if spec.image.isEmpty {
+            throw OrchError(.invalidRequest, "'runtime' is \(spec.runtime.rawValue), so 'image' must say which image")
+        }
+        for volume in spec.container.volumes {
+            guard volume.path.hasPrefix("/"), !volume.path.split(separator: "/").contains("..") else {
+                throw OrchError(
+                    .invalidRequest, "\(volume.path.quotedOneLine) in 'container.volumes' must be an absolute path")
+            }
+            let isPath = volume.source.hasPrefix("/") || volume.source.hasPrefix("./")
+            guard volume.source.isEmpty || isPath || ModuleName(rawValue: volume.source) != nil else {
+                throw OrchError(
+                    .invalidRequest,
+                    "\(volume.source.quotedOneLine) in 'container.volumes' must be the name of a volume, an absolute path, or begin with ./"
+                )
+            }
+        }
+        for capability in spec.container.capabilities
+        where !capability.utf8.allSatisfy({ $0.isAlphanumeric || $0 == UInt8(ascii: "_") }) || capability.isEmpty {
+            throw OrchError(
+                .invalidRequest,
+                "\(capability.quotedOneLine) in 'container.capabilities' is no capability, as in NET_BIND_SERVICE")
+        }
     }
 
     private static func checkEndpoint(_ spec: ModuleSpec) throws(OrchError) {
@@ -155,6 +192,11 @@ package enum ModuleFile {
         guard let mode = UInt32(file.mode, radix: 8), mode <= 0o777 else {
             throw OrchError(
                 .invalidRequest, "the mode \(file.mode.quotedOneLine) of \(file.path) must be octal, as in 0640")
+        }
+        if file.secret, file.source.isEmpty {
+            throw OrchError(
+                .invalidRequest,
+                "\(file.path) in 'files' is a secret: it needs 'source', so that the module file holds none")
         }
         if !file.content.isEmpty, !file.source.isEmpty {
             throw OrchError(.invalidRequest, "\(file.path) in 'files' has 'content' and 'source': give one of them")

@@ -42,6 +42,7 @@ struct SchemaChecker {
         case .number(let range):
             guard let number = node.float, range.contains(number) else { return nil }
             return .number(number)
+        case .boolean: return node.bool.map(JSONValue.bool)
         case .duration(let range):
             guard let text = Self.text(node), let span = TimeSpan(text), range.contains(span) else { return nil }
             return .string(span.description)

@@ -196,7 +196,10 @@ package struct Descriptor: ~Copyable, Sendable {
         }
     }
 
-    package func write(_ bytes: [UInt8]) throws(SystemError) {
+    package func write(_ bytes: [UInt8]) throws(SystemError) { try Self.write(bytes, to: number) }
+
+    /// The same for a descriptor that cannot be handed over.
+    package static func write(_ bytes: [UInt8], to number: Int32) throws(SystemError) {
         var offset = 0
         while offset < bytes.count {
             let count = bytes[offset...].withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }

@@ -10,6 +10,11 @@ package enum ListeningPorts {
         return Set(listening.filter { inodes.contains($0.inode) }.map(\.port)).sorted()
     }
 
+    /// The ports that are listened at in the network namespace of a process, in order.
+    package static func inNamespace(of pid: pid_t) -> [Int] {
+        Set(sockets(below: "/proc/\(pid)").map(\.port)).sorted()
+    }
+
     /// A process that listens at the port, as in `nginx (pid 4711)`; `nil` when there is none that we may see.
     package static func owner(of port: Int) -> String? {
         let wanted = Set(sockets().filter { $0.port == port }.map(\.inode))
@@ -21,8 +26,8 @@ package enum ListeningPorts {
         return nil
     }
 
-    private static func sockets() -> [(port: Int, inode: String)] {
-        ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { path in
+    private static func sockets(below folder: String = "/proc") -> [(port: Int, inode: String)] {
+        ["\(folder)/net/tcp", "\(folder)/net/tcp6"].flatMap { path in
             ((try? Files.readText(path)) ?? "").split(separator: "\n").dropFirst().compactMap { line in
                 let fields = line.split(separator: " ")
                 // State 0A is LISTEN; the address is hexadecimal, with the port behind a colon.

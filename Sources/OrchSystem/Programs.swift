@@ -13,6 +13,8 @@ package struct ProgramLaunch: Sendable {
     /// Descriptors for 0, 1 and 2; `nil` is /dev/null.
     package var stdio: (Int32?, Int32?, Int32?) = (nil, nil, nil)
     package var startsSession = true
+    /// `nil` for our own.
+    package var user: SystemUser?
 
     package init(program: String, arguments: [String], environment: [String], workdir: String? = nil) {
         self.program = program
@@ -28,12 +30,15 @@ package struct ProgramLaunch: Sendable {
             withCStrings(environment) { envp in
                 program.withCString { program in
                     withOptionalCString(workdir) { workdir in
-                        var plan = orch_spawn(
-                            program: program, argv: argv, envp: envp, workdir: workdir,
-                            stdio: (stdio.0 ?? -1, stdio.1 ?? -1, stdio.2 ?? -1), new_session: startsSession ? 1 : 0,
-                            set_user: 0, uid: 0, gid: 0, groups: nil, group_count: 0, cgroups: nil, cgroup_count: 0,
-                            open_files: 0)
-                        return orch_spawn(&plan, &step)
+                        (user?.groups ?? []).withUnsafeBufferPointer { groups in
+                            var plan = orch_spawn(
+                                program: program, argv: argv, envp: envp, workdir: workdir,
+                                stdio: (stdio.0 ?? -1, stdio.1 ?? -1, stdio.2 ?? -1),
+                                new_session: startsSession ? 1 : 0, set_user: user == nil ? 0 : 1,
+                                uid: user?.uid ?? 0, gid: user?.gid ?? 0, groups: groups.baseAddress,
+                                group_count: groups.count, cgroups: nil, cgroup_count: 0, open_files: 0)
+                            return orch_spawn(&plan, &step)
+                        }
                     }
                 }
             }
@@ -123,6 +128,11 @@ extension ProcessIdentity {
     /// The boot that this process belongs to.
     package static let currentBootID: String =
         ((try? Files.readText("/proc/sys/kernel/random/boot_id")) ?? "unknown").filter { $0 != "\n" }
+
+    /// The process that runs under a number now.
+    package init(running pid: pid_t) {
+        self.init(pid: pid, startTicks: UInt64(max(0, orch_start_ticks(pid))), bootID: Self.currentBootID)
+    }
 
     /// Whether just this process, not a later one with its number, is there now.
     package var isAlive: Bool { bootID == Self.currentBootID && orch_start_ticks(pid) == Int64(startTicks) }

@@ -55,7 +55,7 @@ package struct ModuleRepository: Sendable {
     /// read as text is left where it is, and read when an instance starts.
     private static func withFiles(_ spec: ModuleSpec) -> ModuleSpec {
         var spec = spec
-        for index in spec.files.indices where !spec.files[index].source.isEmpty {
+        for index in spec.files.indices where !spec.files[index].source.isEmpty && !spec.files[index].secret {
             let path = Files.resolve(spec.files[index].source, in: spec.baseDirectory)
             guard let bytes = try? Files.read(path), bytes.count <= ModuleFile.largest,
                 let text = String(validating: bytes, as: UTF8.self)

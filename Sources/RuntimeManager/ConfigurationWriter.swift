@@ -4,15 +4,26 @@ import OrchSystem
 
 /// Writes the configuration files that a module file lists into the instance's folder.
 struct ConfigurationWriter {
+    /// Who must be able to read them besides the agent.
+    enum Reader {
+        case agent
+        case user(uid_t, gid_t)
+        /// The user of a container, whose name is known in its image only. Nobody else passes through the instance's folder.
+        case containerUser
+    }
+
     let folder: InstanceFolder
     let environment: InstanceEnvironment
     let spec: ModuleSpec
 
-    /// - Parameter owner: who the instance runs as, and must be able to read them.
-    func write(owner: SystemUser?) throws(OrchError) {
-        // The instance may read its files and pass through their folders, which stay ours: it could put a link where we
-        // write next time.
-        if owner != nil { for path in [folder.path, folder.configuration] { chmod(path, 0o711) } }
+    func write(for reader: Reader) throws(OrchError) {
+        // A user may read the files and pass through their folders, which stay ours: it could put a link where we write
+        // next time.
+        switch reader {
+        case .agent: break
+        case .user: for path in [folder.path, folder.configuration] { chmod(path, 0o711) }
+        case .containerUser: chmod(folder.configuration, 0o755)
+        }
         for file in spec.files {
             let path = "\(folder.configuration)/\(file.path)"
             guard let mode = mode_t(file.mode, radix: 8) else { continue }
@@ -24,15 +35,29 @@ struct ConfigurationWriter {
                 throw OrchError(
                     .failed, "the configuration file \(file.path) cannot be written: \(error.reason)", cause: error)
             }
+            open(path, mode, to: reader)
+        }
+    }
+
+    private func open(_ path: String, _ mode: mode_t, to reader: Reader) {
+        var folderMode: mode_t = 0o711
+        switch reader {
+        case .agent:
             // The agent's own mask has narrowed the mode.
             chmod(path, mode)
-            guard let owner else { continue }
-            chown(path, owner.uid, owner.gid)
-            var inner = Files.parent(of: path)
-            while inner.count > folder.configuration.count {
-                chmod(inner, 0o711)
-                inner = Files.parent(of: inner)
-            }
+            return
+        case .user(let uid, let gid):
+            chmod(path, mode)
+            chown(path, uid, gid)
+        case .containerUser:
+            // Whoever may read it as its owner or group stands for the one user that the container has.
+            chmod(path, mode | (mode >> 6 | mode >> 3) & 0o5)
+            folderMode = 0o755
+        }
+        var inner = Files.parent(of: path)
+        while inner.count > folder.configuration.count {
+            chmod(inner, folderMode)
+            inner = Files.parent(of: inner)
         }
     }
 

@@ -6,23 +6,44 @@ import OrchSystem
 struct InstanceEnvironment {
     private(set) var variables: [String: String]
 
-    /// What every instance gets of the agent's own environment; nothing else leaks through.
+    /// What every process gets of the agent's own environment; nothing else leaks through.
     private static let inherited = ["PATH", "LANG", "LC_ALL", "TZ", "TMPDIR"]
     private static let fallbackPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    init(_ launch: InstanceLaunch, ports: [String: Int], folder: InstanceFolder, agent: [String: String], home: String?)
-    {
+    /// - Parameters:
+    ///   - agent: what the agent tells all instances, such as its own address.
+    ///   - home: of the user that the process runs as, where it is not the agent's.
+    init(
+        process launch: InstanceLaunch, ports: [String: Int], folder: InstanceFolder, agent: [String: String],
+        home: String?
+    ) {
+        var base: [String: String] = ["PATH": Self.fallbackPath]
+        for name in Self.inherited { if let value = getenv(name) { base[name] = String(cString: value) } }
+        if let home { base["HOME"] = home } else if let home = getenv("HOME") { base["HOME"] = String(cString: home) }
+        base.merge(agent) { $1 }
+        base["ORCH_MODULE_DIR"] = launch.spec.baseDirectory
+        self.init(launch, ports, configuration: folder.configuration, base: base)
+    }
+
+    /// What is not set here is the image's own.
+    ///
+    /// - Parameters:
+    ///   - ports: those in the container.
+    ///   - configuration: where the container finds its configuration files.
+    init(container launch: InstanceLaunch, ports: [String: Int], configuration: String) {
+        self.init(launch, ports, configuration: configuration, base: [:])
+    }
+
+    private init(
+        _ launch: InstanceLaunch, _ ports: [String: Int], configuration: String, base: [String: String]
+    ) {
         let spec = launch.spec
-        var all: [String: String] = ["PATH": Self.fallbackPath]
-        for name in Self.inherited { if let value = getenv(name) { all[name] = String(cString: value) } }
-        if let home { all["HOME"] = home } else if let home = getenv("HOME") { all["HOME"] = String(cString: home) }
-        all.merge(agent) { $1 }
+        var all = base
         all["ORCH_MODULE_NAME"] = spec.name.rawValue
         all["ORCH_MODULE_VERSION"] = spec.version
         all["ORCH_INSTANCE_ID"] = launch.id.rawValue
         all["ORCH_INSTANCE_ORDINAL"] = String(launch.ordinal)
-        all["ORCH_CONFIG_DIR"] = folder.configuration
-        all["ORCH_MODULE_DIR"] = spec.baseDirectory
+        all["ORCH_CONFIG_DIR"] = configuration
         for (index, port) in spec.ports.enumerated() {
             let number = String(ports[port.name] ?? port.port)
             all["ORCH_PORT_\(Self.variableName(port.name))"] = number

@@ -33,11 +33,39 @@ package struct InstanceFolder: Sendable {
 
     /// Writes down everything the shim reads.
     func prepare(_ launch: InstanceLaunch, _ plan: ShimPlan) throws(OrchError) {
+        try prepare(launch) { () throws(SystemError) in
+            try Files.replace("\(path)/launch", with: plan.encoded)
+            Files.remove("\(path)/exit")
+        }
+    }
+
+    /// Writes down what is launched in a container.
+    func prepare(_ launch: InstanceLaunch) throws(OrchError) {
+        try prepare(launch) { () throws(SystemError) in Files.remove(containerFile) }
+    }
+
+    private func prepare(_ launch: InstanceLaunch, _ more: () throws(SystemError) -> Void) throws(OrchError) {
         do {
             try Files.makeFolder(configuration)
             try Files.replace("\(path)/instance.json", with: Array(JSONEncoder().encode(launch)))
-            try Files.replace("\(path)/launch", with: plan.encoded)
-            Files.remove("\(path)/exit")
+            try more()
+        } catch {
+            throw OrchError(.failed, "the instance's folder \(path) cannot be written: \(error)", cause: error)
+        }
+    }
+
+    private var containerFile: String { "\(path)/container.json" }
+
+    /// The container that it runs in, or ran in last.
+    var container: ContainerRecord? {
+        guard let bytes = try? Files.read(containerFile) else { return nil }
+        return try? JSONDecoder().decode(ContainerRecord.self, from: Data(bytes))
+    }
+
+    /// - Throws: `failed` when it cannot be written: then nobody would find the container again.
+    func note(_ container: ContainerRecord) throws(OrchError) {
+        do {
+            try Files.replace(containerFile, with: Array(JSONEncoder().encode(container)))
         } catch {
             throw OrchError(.failed, "the instance's folder \(path) cannot be written: \(error)", cause: error)
         }

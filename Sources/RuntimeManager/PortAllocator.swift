@@ -1,17 +1,34 @@
 import OrchModel
 import OrchSystem
+import Synchronization
 
-/// Hands out ports of loopback that are free now and that no other instance of ours holds.
-struct PortAllocator {
+/// Hands out ports of loopback that are free now and that no other instance of ours holds, whatever it runs on.
+package final class PortAllocator: Sendable {
+    private let table = Mutex(PortTable())
+
+    package init() {}
+
+    /// The ports of an instance. One that it has already stays where it can.
+    ///
+    /// - Throws: `conflict` when a fixed port is taken or none is free.
+    func allocate(_ ports: [PortSpec], for id: InstanceID, having known: [String: Int]) throws(OrchError)
+        -> [String: Int]
+    {
+        try table.withLock { (table) throws(OrchError) in try table.allocate(ports, for: id, having: known) }
+    }
+
+    func hold(_ ports: [String: Int], for id: InstanceID) { table.withLock { $0.hold(ports, for: id) } }
+
+    func release(_ id: InstanceID) { table.withLock { $0.release(id) } }
+}
+
+private struct PortTable {
     /// Below the range that Linux takes for outgoing connections (32768 to 60999), so that none takes one away meanwhile.
     private static let range = 20_000...32_000
 
     private var held: [Int: InstanceID] = [:]
     private var next = Int.random(in: range)
 
-    /// The ports of an instance. One that it has already stays where it can.
-    ///
-    /// - Throws: `conflict` when a fixed port is taken or none is free.
     mutating func allocate(_ ports: [PortSpec], for id: InstanceID, having known: [String: Int]) throws(OrchError)
         -> [String: Int]
     {

@@ -1,17 +1,22 @@
 package import OrchModel
 
+/// Is told what becomes of instances. Must not block.
+package typealias RuntimeReport = @Sendable (InstanceID, RuntimeNews) -> Void
+
 /// Starts and stops instances on one kind of substrate: plain processes, or a container engine.
 ///
 /// A driver knows nothing of restarts, health or placement. Two rules make drivers interchangeable:
 /// - ``start(_:)`` returns only once the instance exists, or throws and leaves nothing running.
-/// - The end of an instance is reported once through ``exits``, whoever caused it; cancelling whoever listens ends nothing.
+/// - The end of an instance is reported once to whoever it was made for, whoever caused it.
 package protocol RuntimeDriver: Sendable {
-    /// The ends of instances that were started or adopted here.
-    var exits: AsyncStream<(InstanceID, Exit)> { get }
+    /// Takes care of what was started, until the task is cancelled.
+    func run() async
 
-    /// - Throws: `notFound` when a program or file is missing, `invalidRequest` when the substrate rejects the launch,
-    ///   `conflict` when a port is taken, `failed` for the rest.
-    func start(_ launch: InstanceLaunch) async throws(OrchError) -> RunningInstance
+    /// - Parameter progress: told what takes long, such as fetching an image, at most once a second.
+    /// - Throws: `notFound` when a program, file or image is missing, `invalidRequest` when the substrate rejects the launch,
+    ///   `conflict` when a port is taken, `unavailable` when the substrate does not answer, `failed` for the rest.
+    func start(_ launch: InstanceLaunch, progress: @escaping @Sendable (String) -> Void) async throws(OrchError)
+        -> RunningInstance
 
     /// Asks an instance to end, and ends it by force after `grace`. Returns when it has been asked.
     func stop(_ id: InstanceID, signal: Int32, grace: TimeSpan) async throws(OrchError)
@@ -23,6 +28,11 @@ package protocol RuntimeDriver: Sendable {
 
     /// Forgets an instance that has ended. Its folder stays until its log is shipped.
     func discard(_ id: InstanceID) async
+
+    /// Makes a check of an instance from within: runs a command there, or asks what its image's own check says.
+    ///
+    /// - Returns: what was wrong; `nil` when it passed.
+    func check(_ id: InstanceID, _ health: HealthSpec) async -> String?
 
     /// The ports that an instance's processes listen at, and the bounds that it has run into; empty when it does not run.
     func observe(_ id: InstanceID) async -> InstanceObservation

@@ -97,12 +97,13 @@ struct ModuleFileTests {
         let found = mistakes("name: a\ncommand: x\nhealth:\n  type: htpp\n  interval: soon\n")
         #expect(
             found.contains(
-                "m.yaml:4:9: 'health.type' must be one of none, tcp, http, exec, not 'htpp'; did you mean http?"))
+                "m.yaml:4:9: 'health.type' must be one of none, tcp, http, exec, image, not 'htpp'; did you mean http?")
+        )
         #expect(found.contains { $0.hasPrefix("m.yaml:5:13: 'health.interval' must be a duration") })
     }
 
     @Test func `all mistakes are told at once`() {
-        #expect(mistakes("nmae: a\nreplicas: -1\n").count == 4)
+        #expect(mistakes("nmae: a\nreplicas: -1\n").count == 3)
     }
 
     @Test(arguments: [

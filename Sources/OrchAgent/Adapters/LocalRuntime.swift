@@ -5,43 +5,56 @@ import OrchModel
 import OrchSystem
 import RuntimeManager
 
-/// The deployer's runtime: starts instances by the driver, and has their logs shipped.
+/// The deployer's runtime: starts instances by the driver of their kind, and has their logs shipped.
 struct LocalRuntime: InstanceRuntime {
-    let driver: ProcessDriver
+    let processes: ProcessDriver
+    let containers: ContainerDriver
+    let news: AsyncStream<(InstanceID, RuntimeNews)>
     let shipper: Shipper
     let topicFiles: TopicFiles
     let instancesFolder: String
     let logger: Logger
 
-    var exits: AsyncStream<(InstanceID, Exit)> { driver.exits }
+    private func driver(of spec: ModuleSpec) -> any RuntimeDriver { spec.runtime.isContainer ? containers : processes }
 
-    func start(_ launch: InstanceLaunch) async throws(OrchError) -> RunningInstance {
-        let running = try await driver.start(launch)
+    /// That of an instance which is not known is the one of processes.
+    private func driver(of id: InstanceID) -> any RuntimeDriver {
+        folder(id).launch.map { driver(of: $0.spec) } ?? processes
+    }
+
+    func start(_ launch: InstanceLaunch, progress: @escaping @Sendable (String) -> Void) async throws(OrchError)
+        -> RunningInstance
+    {
+        let running = try await driver(of: launch.spec).start(launch, progress: progress)
         await ship(launch)
         return running
     }
 
     func stop(_ id: InstanceID, signal: Int32, grace: TimeSpan) async throws(OrchError) {
-        try await driver.stop(id, signal: signal, grace: grace)
+        try await driver(of: id).stop(id, signal: signal, grace: grace)
     }
 
     func adopt(_ id: InstanceID, process: ProcessIdentity?, ports: [String: Int]) async -> FoundInstance {
-        let found = await driver.adopt(id, process: process, ports: ports)
+        let found = await driver(of: id).adopt(id, process: process, ports: ports)
         if let launch = folder(id).launch { await ship(launch) }
         return found
     }
 
     func discard(_ id: InstanceID) async {
-        await driver.discard(id)
+        await driver(of: id).discard(id)
         let folder = folder(id)
         // Its last lines must reach the broker before the folder goes, even when an earlier agent began this.
         if let launch = folder.launch { await ship(launch) }
         await shipper.retire(id.rawValue) { Files.removeTree(folder.path) }
     }
 
+    func check(_ id: InstanceID, _ health: HealthSpec) async -> String? { await driver(of: id).check(id, health) }
+
+    var notices: [String] { get async { await processes.notices + containers.notices } }
+
     func diagnose(_ id: InstanceID, lines: Int) async -> Diagnosis {
         let spool = folder(id).spool
-        let observation = await driver.observe(id)
+        let observation = await driver(of: id).observe(id)
         return Diagnosis(
             lastLines: await runBlocking(name: "last-lines") { SpoolTail.lines(in: spool, count: lines) },
             listening: observation.listening, limits: observation.limits)

@@ -17,32 +17,32 @@ package actor ProcessDriver: RuntimeDriver {
     private let openFiles: Int
     private let reactor: Reactor
     private let logger: Logger
-    private var ports = PortAllocator()
+    private let ports: PortAllocator
     private var shims: [InstanceID: ShimConnection] = [:]
     private var cgroups: [InstanceID: Cgroup] = [:]
     private var limitNotices: Set<String> = []
-    private let exitReports: AsyncStream<(InstanceID, Exit)>.Continuation
+    private let report: RuntimeReport
     private let endedShims = Mailbox<InstanceID>()
 
-    package nonisolated let exits: AsyncStream<(InstanceID, Exit)>
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     /// - Parameters:
     ///   - shimProgram: the path of `orch-shim`.
     ///   - agentEnvironment: variables that every instance gets, such as the agent's address.
+    ///   - ports: shared with the other drivers.
     ///   - openFiles: descriptors that an instance may have open where its module file says nothing.
     package init(
-        instancesFolder: String, shimProgram: String, agentEnvironment: [String: String], openFiles: Int,
-        reactor: Reactor, logger: Logger
+        instancesFolder: String, shimProgram: String, agentEnvironment: [String: String], ports: PortAllocator,
+        openFiles: Int, reactor: Reactor, logger: Logger, report: @escaping RuntimeReport
     ) {
         self.instancesFolder = instancesFolder
         self.shimProgram = shimProgram
         self.agentEnvironment = agentEnvironment
+        self.ports = ports
         self.openFiles = openFiles
         self.reactor = reactor
         self.logger = logger
-        // One end is reported for each start, so the number of instances bounds it.
-        (exits, exitReports) = AsyncStream.makeStream()
+        self.report = report
     }
 
     /// Reports the ends of instances until the task is cancelled.
@@ -56,7 +56,9 @@ package actor ProcessDriver: RuntimeDriver {
 
     // MARK: Starting
 
-    package func start(_ launch: InstanceLaunch) async throws(OrchError) -> RunningInstance {
+    package func start(_ launch: InstanceLaunch, progress: @escaping @Sendable (String) -> Void)
+        async throws(OrchError) -> RunningInstance
+    {
         let id = launch.id
         guard shims[id] == nil else { throw OrchError(.conflict, "instance \(id) runs already") }
         let allocated = try ports.allocate(launch.spec.ports, for: id, having: launch.ports)
@@ -86,7 +88,7 @@ package actor ProcessDriver: RuntimeDriver {
                 .notAllowed, "only an agent that runs as root can start a module as '\(spec.user)': remove 'user'")
         }
         let environment = InstanceEnvironment(
-            launch, ports: ports, folder: folder, agent: agentEnvironment, home: user?.home)
+            process: launch, ports: ports, folder: folder, agent: agentEnvironment, home: user?.home)
         let workdir = Files.resolve(environment.expand(spec.workdir), in: spec.baseDirectory)
         guard Files.isFolder(workdir) else {
             throw OrchError(.notFound, "the working directory \(workdir) does not exist: correct 'workdir'")
@@ -116,7 +118,8 @@ package actor ProcessDriver: RuntimeDriver {
         var prepared = launch
         prepared.ports = ports
         try folder.prepare(prepared, plan)
-        try ConfigurationWriter(folder: folder, environment: environment, spec: spec).write(owner: user)
+        try ConfigurationWriter(folder: folder, environment: environment, spec: spec).write(
+            for: user.map { .user($0.uid, $0.gid) } ?? .agent)
     }
 
     private func launchShim(_ folder: InstanceFolder) async throws(OrchError) -> ProcessIdentity {
@@ -226,7 +229,7 @@ package actor ProcessDriver: RuntimeDriver {
         exit.outOfMemory = exit.signal == SIGKILL && cgroups[id]?.wasOutOfMemory ?? false
         forget(id)
         logger.info("instance ended", metadata: ["instance": "\(id)", "exit": "\(exit)"])
-        exitReports.yield((id, exit))
+        report(id, .ended(exit))
     }
 
     private func forget(_ id: InstanceID) {
@@ -245,8 +248,8 @@ package actor ProcessDriver: RuntimeDriver {
     package func stop(_ id: InstanceID, signal: Int32, grace: TimeSpan) async throws(OrchError) {
         guard let shim = shims[id] else {
             // Whoever waits for its end must not wait for ever. When it has just ended, the true report came before this.
-            exitReports.yield(
-                (id, InstanceFolder(id, in: instancesFolder).exit ?? Exit(code: nil, signal: SIGKILL, at: .now())))
+            let exit = InstanceFolder(id, in: instancesFolder).exit ?? Exit(code: nil, signal: SIGKILL, at: .now())
+            report(id, .ended(exit))
             return
         }
         do throws(SystemError) {
@@ -275,6 +278,37 @@ package actor ProcessDriver: RuntimeDriver {
         // Its shim was killed: what it left runs without a log, and would hold its ports.
         if let process, process.isAlive { kill(-process.pid, SIGKILL) }
         return .absent
+    }
+
+    package func check(_ id: InstanceID, _ health: HealthSpec) async -> String? {
+        guard health.type == .exec, let launch = InstanceFolder(id, in: instancesFolder).launch else {
+            return "there is nothing to check"
+        }
+        let (folder, agent) = (InstanceFolder(id, in: instancesFolder), agentEnvironment)
+        return await runBlocking(name: "check") { Self.execute(health, launch, folder, agent) }
+    }
+
+    /// Runs the command of a check as the instance itself is run: with its variables, in its folder, as its user.
+    private static func execute(
+        _ health: HealthSpec, _ launch: InstanceLaunch, _ folder: InstanceFolder, _ agent: [String: String]
+    ) -> String? {
+        do {
+            let user = launch.spec.user.isEmpty ? nil : try SystemUser(named: launch.spec.user)
+            let environment = InstanceEnvironment(
+                process: launch, ports: launch.ports, folder: folder, agent: agent, home: user?.home)
+            let workdir = Files.resolve(environment.expand(launch.spec.workdir), in: launch.spec.baseDirectory)
+            let words = health.command.map(environment.expand)
+            var command = ProgramLaunch(
+                program: try Programs.find(words[0], path: environment.variables["PATH"] ?? "", in: workdir),
+                arguments: words, environment: environment.list, workdir: workdir)
+            command.user = geteuid() == 0 ? user : nil
+            guard let code = try command.run(timeout: health.timeout) else {
+                return "the check took longer than \(health.timeout)"
+            }
+            return code == 0 ? nil : "the check ended with \(code)"
+        } catch {
+            return "the check cannot run: \(error)"
+        }
     }
 
     package func observe(_ id: InstanceID) async -> InstanceObservation {

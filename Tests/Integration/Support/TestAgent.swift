@@ -25,6 +25,7 @@ struct Outcome: Sendable, CustomStringConvertible {
 final class TestAgent: Sendable {
     let folder: String
     let options: [String]
+    private let environment: [String: String]
     var data: String { "\(folder)/data" }
 
     /// Where the programs lie that this test was built with.
@@ -36,17 +37,22 @@ final class TestAgent: Sendable {
 
     static let examples = #filePath.split(separator: "/").dropLast(4).map { "/" + $0 }.joined() + "/examples"
 
-    private init(options: [String]) {
+    private init(options: [String], environment: [String: String] = [:]) {
         var template = Array("/tmp/orch-it-XXXXXX".utf8CString)
         folder = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
         // Programs that run as another user look for their files below.
         chmod(folder, 0o755)
         self.options = options
+        self.environment = environment
     }
 
     /// Starts an agent, runs `body`, and leaves nothing behind, whatever happens.
-    static func withAgent(options: [String] = [], _ body: (TestAgent) async throws -> Void) async throws {
-        let agent = TestAgent(options: options)
+    ///
+    /// - Parameter environment: of the agent and of all commands.
+    static func withAgent(
+        options: [String] = [], environment: [String: String] = [:], _ body: (TestAgent) async throws -> Void
+    ) async throws {
+        let agent = TestAgent(options: options, environment: environment)
         do {
             try await agent.bootstrap()
             try await body(agent)
@@ -116,13 +122,20 @@ final class TestAgent: Sendable {
     func run(_ words: [String], environment: [String: String] = [:], timeout: TimeSpan = .seconds(60)) async throws
         -> Outcome
     {
+        try await Self.execute(
+            words, environment: self.environment.merging(environment) { $1 }, in: folder, timeout: timeout)
+    }
+
+    /// The same in any folder, which gets the output for a moment.
+    static func execute(
+        _ words: [String], environment: [String: String], in folder: String, timeout: TimeSpan = .seconds(60)
+    ) async throws -> Outcome {
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
         let program = try Programs.find(words[0], path: path, in: folder)
         let variables = ["PATH": path, "HOME": folder, "TERM": "dumb"].merging(environment) { $1 }
         let (out, err) = (
             "\(folder)/out.\(UInt64.random(in: 0 ... .max))", "\(folder)/err.\(UInt64.random(in: 0 ... .max))"
         )
-        let folder = folder
         let status = try await runBlocking(name: "run") {
             Result {
                 var launch = ProgramLaunch(
