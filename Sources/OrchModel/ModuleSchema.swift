@@ -53,7 +53,7 @@ package enum ModuleSchema {
             "For containers: the image, which the engine fetches where it is missing."),
         Key(
             "command", .words, or: [],
-            "Program and arguments, run without a shell. ${NAME} is a variable of the instance's environment, $$ a dollar sign. A container may do without: then it is the image's own."
+            "Program and arguments, run without a shell. ${NAME} is a variable of the instance's environment, $$ a dollar sign; a container may do without, and has that of its image then."
         ),
         Key("args", .list(of: .string(example: "--verbose")), or: [], "Arguments behind those of command."),
         Key(

@@ -127,6 +127,7 @@ package enum ManualPages {
         case nil: "It must be given."
         case .string(let text)?: text.isEmpty ? "By default it is empty." : "By default it is \(text)."
         case .integer(let number)?: "By default it is \(number)."
+        case .bool(let value)?: "By default it is \(value)."
         case .array?, .object?: "By default it is empty."
         default: ""
         }
