@@ -9,12 +9,13 @@ extension Integration {
     @Suite(.serialized) struct Containers {
         /// A module that answers requests.
         private static func web(
-            _ more: String = "", image: String = "box", command: String = "httpd -f -p 8080 -h /www"
+            _ more: String = "", on engine: TestEngine.Kind = .docker, image: String = "box",
+            command: String = "httpd -f -p 8080 -h /www"
         )
             -> String
         {
             """
-            runtime: docker
+            runtime: \(engine)
             image: \(image)
             command: \(command)
             ports: [{name: http, target: 8080}]
@@ -25,13 +26,14 @@ extension Integration {
             """
         }
 
-        @Test(.timeLimit(.minutes(3))) func `a container is deployed, found, looked at, and taken away`() async throws {
-            try await TestEngine.withEngine { engine, agent in
-                let deploy = try await agent.deploy(agent.module("web", Self.web()))
+        @Test(.timeLimit(.minutes(3)), arguments: TestEngine.Kind.allCases)
+        func `a container is deployed, found, looked at, and taken away`(kind: TestEngine.Kind) async throws {
+            try await TestEngine.withEngine(kind) { engine, agent in
+                let deploy = try await agent.deploy(agent.module("web", Self.web(on: kind)))
                 #expect(deploy.status == 0, "\(deploy)")
                 let instance = try await agent.instance("web")
                 #expect(instance.state == .healthy)
-                #expect(instance.runtime == .docker)
+                #expect(instance.runtime.rawValue == kind.rawValue)
                 let port = try #require(instance.ports["http"])
                 #expect(try await agent.run(["curl", "-sf", "http://127.0.0.1:\(port)/"]).output == "hello\n")
                 let address = try await agent.address("web")
@@ -120,12 +122,11 @@ extension Integration {
             }
         }
 
-        @Test(.timeLimit(.minutes(3))) func `the agent is killed, and every container and line is kept once`()
-            async throws
-        {
-            try await TestEngine.withEngine { engine, agent in
+        @Test(.timeLimit(.minutes(3)), arguments: TestEngine.Kind.allCases)
+        func `the agent is killed, and every container and line is kept once`(kind: TestEngine.Kind) async throws {
+            try await TestEngine.withEngine(kind) { engine, agent in
                 let counter = """
-                    runtime: docker
+                    runtime: \(kind)
                     image: box
                     command: [sh, -c, "i=0; while :; do i=$$((i+1)); echo $$i; echo $$i >&2; done | busybox head -n 20000; exec sleep 1000"]
                     update: {monitor: 10ms}
@@ -138,19 +139,23 @@ extension Integration {
                     try await agent.bootstrap()
                 }
                 try await agent.eventually("all lines are there", within: .seconds(60)) {
-                    try await agent.logLines("counter", "--grep", "^20000$").count >= 1
+                    try await agent.logLines("counter", "--grep", "^20000$").contains { $0.stream == "stdout" }
                 }
                 #expect(try await engine.docker("ps", "-q").output == before)
                 let out = try await agent.logLines("counter").filter { $0.stream == "stdout" }.compactMap {
                     Int($0.line)
                 }
-                #expect(out == Array(1...20_000))
+                #expect(out.count == 20_000)
+                #expect(Set(1...20_000).subtracting(out).sorted().prefix(10) == [])
+                let firstDisorder = zip(out, out.dropFirst()).first { $0 >= $1 }
+                #expect(firstDisorder == nil)
             }
         }
 
-        @Test(.timeLimit(.minutes(3))) func `ends are told with their status, signal or lack of memory`() async throws {
-            try await TestEngine.withEngine { engine, agent in
-                let job = "runtime: docker\nimage: box\nrestart: {policy: never}\nupdate: {monitor: 10ms}\n"
+        @Test(.timeLimit(.minutes(3)), arguments: TestEngine.Kind.allCases)
+        func `ends are told with their status, signal or lack of memory`(kind: TestEngine.Kind) async throws {
+            try await TestEngine.withEngine(kind) { engine, agent in
+                let job = "runtime: \(kind)\nimage: box\nrestart: {policy: never}\nupdate: {monitor: 10ms}\n"
                 let three = try agent.module("three", job + "command: [sh, -c, 'echo last words; exit 3']")
                 _ = try await agent.deploy(three, "--detach")
                 try await agent.eventually("it has ended") { try await agent.instance("three").state == .failed }
@@ -161,14 +166,16 @@ extension Integration {
                     "hungry", job + "command: [sh, -c, 'sleep 0.3; tail /dev/zero']\nlimits: {memory: 16M}")
                 _ = try await agent.deploy(hungry, "--detach")
                 try await agent.eventually("it has ended") { try await agent.instance("hungry").exit != nil }
-                #expect(try await agent.instance("hungry").exit?.outOfMemory == true)
+                let killed = try #require(try await agent.instance("hungry").exit)
+                // Podman does not see it with the control groups of version 1.
+                if kind == .docker { #expect(killed.outOfMemory) } else { #expect(killed.signal == SIGKILL) }
 
                 let missing = try await agent.deploy(
-                    agent.module("missing", "runtime: docker\nimage: box\ncommand: [/no/such/program]"))
+                    agent.module("missing", "runtime: \(kind)\nimage: box\ncommand: [/no/such/program]"))
                 #expect(missing.status == 9)
                 #expect(missing.errors.contains("/no/such/program"), "\(missing)")
                 let unknown = try await agent.deploy(
-                    agent.module("unknown", "runtime: docker\nimage: nowhere.invalid/nothing:1"))
+                    agent.module("unknown", "runtime: \(kind)\nimage: nowhere.invalid/nothing:1"))
                 #expect(unknown.status == 9)
                 #expect(unknown.errors.contains("the image nowhere.invalid/nothing:1 is not there"), "\(unknown)")
                 #expect(try await engine.docker("ps", "-q").output.isEmpty)

@@ -3,25 +3,33 @@ import OrchModel
 import OrchSystem
 import Testing
 
-/// A Docker engine of a test's own, on a private socket. ``withEngine(options:_:)`` takes all of it away again.
+/// An engine of a test's own, on a private socket. ``withEngine(options:_:)`` takes all of it away again.
 final class TestEngine: Sendable {
+    enum Kind: String, CaseIterable { case docker, podman }
+
+    let kind: Kind
     let folder: String
     private let options: [String]
 
-    /// What has an agent use it.
-    var environment: [String: String] { ["DOCKER_HOST": "unix://\(socket)", "DOCKER_CONFIG": folder] }
+    /// What has an agent use it, and Docker's command-line tool.
+    var environment: [String: String] {
+        ["DOCKER_HOST": "unix://\(socket)", "CONTAINER_HOST": "unix://\(socket)", "DOCKER_CONFIG": folder]
+    }
 
-    private var socket: String { "\(folder)/docker.sock" }
+    private var socket: String { "\(folder)/engine.sock" }
 
-    private init(options: [String]) {
+    private init(_ kind: Kind, options: [String]) {
+        self.kind = kind
         var template = Array("/tmp/orch-engine-XXXXXX".utf8CString)
         folder = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
         self.options = options
     }
 
     /// Starts an engine with the image `box`, in which there is only busybox, and an agent that uses it.
-    static func withEngine(options: [String] = [], _ body: (TestEngine, TestAgent) async throws -> Void) async throws {
-        let engine = TestEngine(options: options)
+    static func withEngine(
+        _ kind: Kind = .docker, options: [String] = [], _ body: (TestEngine, TestAgent) async throws -> Void
+    ) async throws {
+        let engine = TestEngine(kind, options: options)
         do {
             try await engine.start()
             try await engine.importImage("box")
@@ -34,21 +42,46 @@ final class TestEngine: Sendable {
 
     // MARK: The engine's process
 
-    /// Without rules for packets, which would stay behind: a port of a container is reached through the engine's own proxy.
-    func start() async throws {
-        let words =
+    private var command: [String] {
+        switch kind {
+        case .docker:
+            // Without rules for packets, which would stay behind: a port of a container is reached through the engine's own
+            // proxy.
             [
                 "dockerd", "--default-ulimit", "nofile=1024:1024", "--default-ulimit", "nproc=4096:4096", "-H",
                 "unix://\(socket)", "--data-root", "\(folder)/data", "--exec-root", "\(folder)/exec", "--pidfile",
                 "\(folder)/pid", "--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-masq=false",
             ] + options
+        case .podman:
+            [
+                "podman", "--root", "\(folder)/data", "--runroot", "\(folder)/exec", "--network-config-dir",
+                "\(folder)/networks", "--tmpdir", "\(folder)/tmp", "system", "service", "--time=0", "unix://\(socket)",
+            ]
+        }
+    }
+
+    /// Of Podman: what it needs on a machine without systemd.
+    private static let settings = """
+        [engine]
+        runtime = "runc"
+        cgroup_manager = "cgroupfs"
+        events_logger = "file"
+        [containers]
+        default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+        """
+
+    func start() async throws {
+        let words = command
+        try Files.replace("\(folder)/containers.conf", with: Self.settings)
         let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/sbin:/usr/bin:/sbin:/bin"
         let log = try Descriptor(opening: "\(folder)/log", .append)
         var launch = ProgramLaunch(
             program: try Programs.find(words[0], path: path, in: folder), arguments: words,
-            environment: ["PATH=\(path)", "HOME=\(folder)"], workdir: folder)
+            environment: ["PATH=\(path)", "HOME=\(folder)", "CONTAINERS_CONF=\(folder)/containers.conf"],
+            workdir: folder)
         launch.stdio = (nil, log.number, log.number)
-        _ = try launch.start()
+        let started = try launch.start()
+        if kind == .podman { try Files.replace("\(folder)/pid", with: "\(started)") }
         let deadline = ContinuousClock.now + .seconds(60)
         while try await docker("version").status != 0 {
             try #require(ContinuousClock.now < deadline, "dockerd does not answer")
