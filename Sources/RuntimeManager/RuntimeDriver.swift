@@ -37,6 +37,9 @@ package protocol RuntimeDriver: Sendable {
     /// The ports that an instance's processes listen at, and the bounds that it has run into; empty when it does not run.
     func observe(_ id: InstanceID) async -> InstanceObservation
 
+    /// What an instance uses; `nil` when it does not run or cannot be asked.
+    func usage(of id: InstanceID) async -> ResourceUsage?
+
     /// What a person should know about limits that cannot be set here.
     var notices: [String] { get async }
 }

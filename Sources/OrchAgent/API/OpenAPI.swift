@@ -48,6 +48,7 @@ enum OpenAPI {
         Operation("get", "/v1/services/{name}/history", "Revisions and deployments of a service"),
         Operation("get", "/v1/services/{name}/diff", "What differs between two revisions"),
         Operation("get", "/v1/services/{name}/why", "Why a service is as it is"),
+        Operation("get", "/v1/usage", "What instances that run use"),
         Operation("get", "/v1/instances", "Instances"),
         Operation("get", "/v1/instances/{id}", "One instance"),
         Operation("get", "/v1/instances/{id}/why", "Why an instance is as it is"),

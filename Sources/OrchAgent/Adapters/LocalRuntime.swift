@@ -50,6 +50,8 @@ struct LocalRuntime: InstanceRuntime {
 
     func check(_ id: InstanceID, _ health: HealthSpec) async -> String? { await driver(of: id).check(id, health) }
 
+    func usage(of id: InstanceID) async -> ResourceUsage? { await driver(of: id).usage(of: id) }
+
     var notices: [String] { get async { await processes.notices + containers.notices } }
 
     func diagnose(_ id: InstanceID, lines: Int) async -> Diagnosis {

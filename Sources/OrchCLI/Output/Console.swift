@@ -39,6 +39,11 @@ struct Console: Sendable {
         guard StandardStream.output.write(bytes) else { throw ClosedPipe() }
     }
 
+    /// Begins at the top again, where a person looks on.
+    func clear() {
+        if StandardStream.output.isTerminal { StandardStream.output.write("\u{1b}[H\u{1b}[J") }
+    }
+
     /// A word on what goes on; not with `--quiet`.
     func note(_ line: String) {
         if !isQuiet { StandardStream.error.write(line + "\n") }

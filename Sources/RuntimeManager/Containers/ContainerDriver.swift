@@ -486,4 +486,13 @@ package actor ContainerDriver: RuntimeDriver {
         }
         return observation
     }
+
+    package func usage(of id: InstanceID) async -> ResourceUsage? {
+        guard let entry = running[id], let client = clients[entry.engine],
+            var usage = try? await client.usage(of: entry.container)
+        else { return nil }
+        // Without a limit engines tell that of the machine.
+        usage.memoryLimit = entry.launch.spec.limits.memory.bytes
+        return usage
+    }
 }

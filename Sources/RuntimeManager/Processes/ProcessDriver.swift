@@ -320,6 +320,17 @@ package actor ProcessDriver: RuntimeDriver {
         }
     }
 
+    package func usage(of id: InstanceID) async -> ResourceUsage? {
+        guard let shim = shims[id] else { return nil }
+        let (pid, limit) = (shim.pid, InstanceFolder(id, in: instancesFolder).launch?.spec.limits.memory.bytes ?? 0)
+        return await runBlocking(name: "usage") {
+            let used = ProcessUsage.below(pid)
+            return ResourceUsage(
+                processorSeconds: used.processorSeconds, memory: used.memory, memoryLimit: limit,
+                processes: used.processes)
+        }
+    }
+
     package func discard(_ id: InstanceID) async {
         forget(id)
     }

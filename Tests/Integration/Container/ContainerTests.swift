@@ -42,6 +42,13 @@ extension Integration {
                     "ps", "--filter", "label=orch.module=web", "--format", "{{.Names}} {{.Label \"orch.version\"}}")
                 #expect(listed.output == "\(instance.id) 0\n")
 
+                let usage: [UsageView] = try await agent.run([
+                    "curl", "-sf", "--unix-socket", "\(agent.data)/orch.sock", "http://agent/v1/usage",
+                ]).json()
+                #expect(usage.first?.usage.processes == 1)
+                #expect(usage.first.map { $0.usage.memory > 50_000 } == true)
+                #expect(try await agent.orch("port", "web", "-o", "name").lines == [address, "127.0.0.1:\(port)"])
+
                 #expect(try await agent.orch("stop", "web").status == 0)
                 #expect(try await engine.docker("ps", "-q").output.isEmpty)
                 #expect(try await agent.orch("start", "web").status == 0)

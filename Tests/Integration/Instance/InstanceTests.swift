@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import OrchModel
 import OrchSystem
@@ -5,6 +6,34 @@ import Testing
 
 extension Integration {
     @Suite(.serialized) struct Instances {
+        @Test(.timeLimit(.minutes(1))) func `what instances use is told`() async throws {
+            try await TestAgent.withAgent { agent in
+                let busy =
+                    "command: [sh, -c, 'while :; do :; done & wait']\nupdate: {monitor: 10ms}\nports: [{name: http}]"
+                #expect(try await agent.deploy(agent.module("busy", busy)).status == 0)
+                #expect(
+                    try await agent.deploy(agent.module("idle", "command: sleep 1000\nupdate: {monitor: 10ms}")).status
+                        == 0)
+                let stats = try await agent.orch("stats", "--interval", "300ms", "-o", "jsonl")
+                #expect(stats.status == 0 && stats.lines.count == 2, "\(stats)")
+                let shares: [Double] = try stats.lines.map { line in
+                    let value = try JSONDecoder().decode(JSONValue.self, from: Data(line.utf8))
+                    switch value["cpu"] {
+                    case .number(let share)?: return share
+                    case .integer(let share)?: return Double(share)
+                    default: return -1
+                    }
+                }
+                #expect(shares[0] > 20, "\(stats)")
+                #expect((0..<5).contains(shares[1]), "\(stats)")
+                let table = try await agent.orch("stats", "busy", "--interval", "100ms")
+                #expect(table.lines.first?.contains("MEMORY") == true && table.lines.count == 2, "\(table)")
+                let port = try #require(try await agent.instance("busy").ports["http"])
+                #expect(try await agent.orch("port", "busy", "-o", "name").lines.last == "127.0.0.1:\(port)")
+                #expect(try await agent.orch("port", "nobody").status == 3)
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func `a crash is restarted in place, counted, and its exit code kept`()
             async throws
         {
