@@ -5,32 +5,20 @@ extension EngineClient {
     ///
     /// - Throws: `notFound` when there is none.
     package func usage(of container: String) async throws(OrchError) -> ResourceUsage {
-        struct Document: Decodable {
-            struct Processor: Decodable {
-                struct Usage: Decodable { var total_usage: Int64? }
-                var cpu_usage: Usage?
-            }
-            struct Memory: Decodable {
-                var usage: Int64?
-                var limit: Int64?
-                var stats: [String: JSONValue]?
-            }
-            struct Processes: Decodable { var current: Int? }
-            var cpu_stats: Processor?
-            var memory_stats: Memory?
-            var pids_stats: Processes?
-        }
-        let document: Document = try await get(
+        let document: JSONValue = try await get(
             "/containers/\(Self.escaped(container))/stats", query: [("stream", "false"), ("one-shot", "true")])
-        let memory = document.memory_stats
-        // Of cached files the engine's own tool takes off what is not in use: with version 1 of control groups the one, with 2
-        // the other.
-        let cached = ["total_inactive_file", "inactive_file"].lazy.compactMap { memory?.stats?[$0] }.first
-        var idle: Int64 = 0
-        if case .integer(let bytes)? = cached { idle = bytes }
+        func number(_ path: String...) -> Int64? {
+            guard case .integer(let number)? = path.reduce(document, { $0?[$1] }) else { return nil }
+            return number
+        }
+        // Of cached files what is not in use is taken off, as the engine's own tool does; its name differs between the
+        // versions of control groups.
+        let idle =
+            number("memory_stats", "stats", "total_inactive_file") ?? number("memory_stats", "stats", "inactive_file")
         return ResourceUsage(
-            processorSeconds: Double(document.cpu_stats?.cpu_usage?.total_usage ?? 0) / 1e9,
-            memory: max(0, (memory?.usage ?? 0) - idle), memoryLimit: memory?.limit ?? 0,
-            processes: document.pids_stats?.current ?? 0)
+            processorSeconds: Double(number("cpu_stats", "cpu_usage", "total_usage") ?? 0) / 1e9,
+            memory: max(0, (number("memory_stats", "usage") ?? 0) - (idle ?? 0)),
+            memoryLimit: number("memory_stats", "limit") ?? 0,
+            processes: Int(number("pids_stats", "current") ?? 0))
     }
 }

@@ -44,7 +44,9 @@ final class Lab {
         let log = try Descriptor(opening: "\(folder)/log", .append)
         var launch = ProgramLaunch(
             program: program, arguments: words,
-            environment: ["PATH=\(path)", "HOME=\(folder)", "ORCH_DATA_DIR=\(data)"], workdir: folder)
+            environment: [
+                "PATH=\(path)", "HOME=\(folder)", "ORCH_DATA_DIR=\(data)", "DOCKER_HOST=unix://\(folder)/docker.sock",
+            ], workdir: folder)
         launch.stdio = (nil, log.number, log.number)
         let start = ContinuousClock.now
         guard let status = try launch.run(timeout: .seconds(180)), status == 0 else {

@@ -41,10 +41,4 @@ private struct ListeningPlace: Encodable, Sendable {
     var of: String
     var port: String
     var address: String
-
-    init(of: String, port: String, address: String) {
-        self.of = of
-        self.port = port
-        self.address = address
-    }
 }
