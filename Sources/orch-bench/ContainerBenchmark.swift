@@ -9,6 +9,12 @@ enum ContainerBenchmark {
 
     static func run(_ lab: Lab) throws -> [BenchResult] {
         try lab.startDocker()
+        // Keeps the network there, as the engine's own one is.
+        let keeper = try lab.write(
+            "keeper.yaml",
+            "name: keeper\nruntime: docker\nimage: bench\ncommand: /bin/busybox sleep 100000\nstop: {signal: KILL}\n")
+        try lab.orch("deploy", keeper, "-q")
+        defer { _ = try? lab.orch("rm", "keeper", "-q") }
         return [try one(lab), try many(lab)]
     }
 

@@ -51,6 +51,8 @@ package actor ContainerDriver: RuntimeDriver {
     private let outputsChanged = Signal()
     /// How many containers are being started, by their network.
     private var starting: [String: Int] = [:]
+    /// Networks that are there, as far as is known.
+    private var networks: [EngineAddress: Set<String>] = [:]
     /// Networks and images are made, fetched and removed by one at a time: engines make two networks of one name.
     private let gate = KeyedGate()
     private let works = Mailbox<Work>()
@@ -143,6 +145,7 @@ package actor ContainerDriver: RuntimeDriver {
                 reason = error.message
             }
             clients[address] = nil
+            networks[address] = nil
             let ours = running.filter { $0.value.engine == address }.keys
             if ours.isEmpty {
                 away.remove(address)
@@ -200,10 +203,9 @@ package actor ContainerDriver: RuntimeDriver {
         guard running[id] == nil else { throw OrchError(.conflict, "instance \(id) runs already") }
         let client = try await client(for: launch.spec.runtime)
         try await removeEarlier(id)
-        try await fetch(launch.spec.image, client, progress)
         let allocated = try ports.allocate(launch.spec.ports, for: id, having: launch.ports)
         do throws(OrchError) {
-            return try await start(launch, ports: allocated, client)
+            return try await start(launch, ports: allocated, client, progress)
         } catch {
             running[id] = nil
             ports.release(id)
@@ -212,9 +214,10 @@ package actor ContainerDriver: RuntimeDriver {
         }
     }
 
-    private func start(_ launch: InstanceLaunch, ports: [String: Int], _ client: EngineClient)
-        async throws(OrchError) -> RunningInstance
-    {
+    private func start(
+        _ launch: InstanceLaunch, ports: [String: Int], _ client: EngineClient,
+        _ progress: @escaping @Sendable (String) -> Void
+    ) async throws(OrchError) -> RunningInstance {
         let id = launch.id
         let folder = InstanceFolder(id, in: instancesFolder)
         var prepared = launch
@@ -228,15 +231,15 @@ package actor ContainerDriver: RuntimeDriver {
         let plan = ContainerPlan(launch, ports: ports, environment: environment, folder: folder, agent: owner)
         starting[plan.network, default: 0] += 1
         defer { starting[plan.network, default: 1] -= 1 }
-        try await gate.pass(plan.network) { [owner] () throws(OrchError) in
-            try await client.ensureNetwork(plan.network, labels: [ContainerLabel.agent: owner])
-        }
-        let container = try await client.createContainer(id.rawValue, plan)
+        try await makeNetwork(plan.network, client)
+        let container = try await create(id, plan, client, progress)
         do throws(OrchError) {
             try folder.note(ContainerRecord(engine: client.address, container: container))
             running[id] = Running(engine: client.address, container: container, ports: ports, launch: prepared)
             try await client.startContainer(container)
         } catch {
+            // It may have been removed by hand.
+            networks[client.address]?.remove(plan.network)
             try? await client.removeContainer(container)
             throw error
         }
@@ -259,6 +262,27 @@ package actor ContainerDriver: RuntimeDriver {
         guard let earlier = InstanceFolder(id, in: instancesFolder).container else { return }
         await waitForOutput(of: id)
         try await client(at: earlier.engine).removeContainer(earlier.container)
+    }
+
+    private func makeNetwork(_ network: String, _ client: EngineClient) async throws(OrchError) {
+        if networks[client.address]?.contains(network) == true { return }
+        try await gate.pass(network) { [owner] () throws(OrchError) in
+            try await client.ensureNetwork(network, labels: [ContainerLabel.agent: owner])
+        }
+        networks[client.address, default: []].insert(network)
+    }
+
+    /// Makes a container; its image is fetched where the engine does not have it.
+    private func create(
+        _ id: InstanceID, _ plan: ContainerPlan, _ client: EngineClient,
+        _ progress: @escaping @Sendable (String) -> Void
+    ) async throws(OrchError) -> String {
+        do throws(OrchError) {
+            return try await client.createContainer(id.rawValue, plan)
+        } catch  where error.code == .notFound {
+            try await fetch(plan.image, client, progress)
+            return try await client.createContainer(id.rawValue, plan)
+        }
     }
 
     private func fetch(_ image: String, _ client: EngineClient, _ progress: @escaping @Sendable (String) -> Void)
@@ -437,12 +461,16 @@ package actor ContainerDriver: RuntimeDriver {
     private func removeNetworkIfUnused(_ network: String, _ client: EngineClient) async {
         await gate.pass(network) {
             // Those of others the engine sees by itself.
-            if await !self.isUsed(network) { await client.removeNetwork(network) }
+            if await self.forget(network, at: client.address) { await client.removeNetwork(network) }
         }
     }
 
-    private func isUsed(_ network: String) -> Bool {
-        starting[network, default: 0] > 0 || running.values.contains { $0.launch.spec.networkName == network }
+    /// - Returns: whether none of ours uses it; from then on it is made anew where it is wanted.
+    private func forget(_ network: String, at address: EngineAddress) -> Bool {
+        let isUsed =
+            starting[network, default: 0] > 0 || running.values.contains { $0.launch.spec.networkName == network }
+        if !isUsed { networks[address]?.remove(network) }
+        return !isUsed
     }
 
     // MARK: Looking inside
