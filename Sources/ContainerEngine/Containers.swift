@@ -120,10 +120,6 @@ extension EngineClient {
         try await call(.POST, "/containers/\(Self.escaped(id))/kill", query: [("signal", String(signal))])
     }
 
-    package func unpauseContainer(_ id: String) async throws(OrchError) {
-        try await call(.POST, "/containers/\(Self.escaped(id))/unpause")
-    }
-
     /// Removes a container with its nameless volumes, by force. One that is gone already is as good.
     package func removeContainer(_ id: String) async throws(OrchError) {
         do throws(OrchError) {
@@ -144,13 +140,13 @@ extension EngineClient {
     }
 
     /// The ids of all containers with a label.
-    package func containers(label: String) async throws(OrchError) -> [String] {
+    package func containers(label: String, value: String) async throws(OrchError) -> [String] {
         struct Entry: Decodable {
             var id: String
             enum CodingKeys: String, CodingKey { case id = "Id" }
         }
-        let entries: [Entry] = try await get(
-            "/containers/json", query: [("all", "1"), ("filters", #"{"label":["\#(label)"]}"#)])
+        let filters = try Self.filters(["label": [.string("\(label)=\(value)")]])
+        let entries: [Entry] = try await get("/containers/json", query: [("all", "1"), ("filters", filters)])
         return entries.map(\.id)
     }
 }

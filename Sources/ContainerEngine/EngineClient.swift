@@ -16,9 +16,9 @@ package struct EngineClient: Sendable {
     package let apiVersion: String
     private let http: HTTPClient
 
-    /// 1.40 came with Docker 19.03 and is what Podman has spoken since 3.0; nothing newer than 1.43 is made use of.
+    /// 1.40 came with Docker 19.03 and is what Podman has spoken since 3.0. Docker 29 takes nothing older than 1.44.
     private static let oldest = APIVersion(major: 1, minor: 40)
-    private static let newest = APIVersion(major: 1, minor: 43)
+    private static let newest = APIVersion(major: 1, minor: 47)
     /// For an answer that does not stream.
     private static let patience = TimeSpan.seconds(60)
     /// Answers are kept whole up to this size, in bytes.
@@ -30,13 +30,17 @@ package struct EngineClient: Sendable {
     package static func connect(to addresses: [EngineAddress], http: HTTPClient) async throws(OrchError) -> EngineClient
     {
         var failures: [String] = []
+        var stranger: OrchError?
         for address in addresses {
             do throws(OrchError) {
                 return try await EngineClient(greeting: address, http: http)
             } catch  where error.code == .unavailable {
                 failures.append(address.socket)
+            } catch {
+                stranger = error
             }
         }
+        if let stranger { throw stranger }
         throw OrchError(
             .unavailable,
             "no container engine answers at \(failures.joined(separator: ", ")): start one, or set DOCKER_HOST for the agent"
@@ -156,6 +160,15 @@ package struct EngineClient: Sendable {
         return request
     }
 
+    /// What a list shall be narrowed to, as the API wants it.
+    static func filters(_ filters: JSONValue) throws(OrchError) -> String {
+        do {
+            return String(decoding: try JSONEncoder().encode(filters), as: UTF8.self)
+        } catch {
+            throw OrchError(.failed, "a request to the engine cannot be written", cause: error)
+        }
+    }
+
     /// All but the unreserved characters of RFC 3986, so that a path becomes one part of an address.
     static func escaped(_ text: String) -> String {
         var escaped = ""
@@ -197,7 +210,7 @@ package struct EngineClient: Sendable {
     private func failure(_ error: any Error) -> OrchError {
         if let error = error as? OrchError { return error }
         if (error as? HTTPClientError) == .deadlineExceeded {
-            return OrchError(.timedOut, "\(name) at \(address.socket) does not answer in time", cause: error)
+            return OrchError(.unavailable, "\(name) at \(address.socket) does not answer in time", cause: error)
         }
         return OrchError(
             .unavailable, "\(name) at \(address.socket) does not answer: is it running?", cause: error)

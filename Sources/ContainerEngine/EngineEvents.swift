@@ -34,7 +34,7 @@ extension EngineClient {
     ///
     /// - Parameter whenListening: called once nothing can be missed any more.
     package func followEvents(
-        label: String, whenListening: () async -> Void, _ body: (EngineEvent) async -> Void
+        label: String, value: String, whenListening: () async throws -> Void, _ body: (EngineEvent) async -> Void
     ) async throws(OrchError) {
         struct Document: Decodable {
             struct Actor: Decodable {
@@ -52,9 +52,9 @@ extension EngineClient {
                 case actor = "Actor"
             }
         }
-        let filters = #"{"type":["container"],"label":["\#(label)"]}"#
+        let filters = try Self.filters(["type": ["container"], "label": [.string("\(label)=\(value)")]])
         try await stream(.GET, "/events", query: [("filters", filters)]) { chunks in
-            await whenListening()
+            try await whenListening()
             var lines = JSONLines<Document>()
             for try await chunk in chunks {
                 for event in lines.add(chunk) {

@@ -16,11 +16,8 @@ extension EngineClient {
 
     /// Runs a command in a container to its end.
     ///
-    /// - Parameter environment: added to the container's own, as in `NAME=value`.
     /// - Throws: `conflict` when the container does not run or is paused.
-    package func execute(_ command: [String], environment: [String] = [], in container: String) async throws(OrchError)
-        -> ExecOutcome
-    {
+    package func execute(_ command: [String], in container: String) async throws(OrchError) -> ExecOutcome {
         struct Created: Decodable {
             var id: String
             enum CodingKeys: String, CodingKey { case id = "Id" }
@@ -33,7 +30,6 @@ extension EngineClient {
             "/containers/\(Self.escaped(container))/exec",
             body: [
                 "AttachStdout": true, "AttachStderr": true, "Cmd": .array(command.map(JSONValue.string)),
-                "Env": .array(environment.map(JSONValue.string)),
             ])
         let output = try await stream(
             .POST, "/exec/\(created.id)/start", body: ["Detach": false, "Tty": false]

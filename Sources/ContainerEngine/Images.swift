@@ -1,4 +1,4 @@
-package import AsyncHTTPClient
+import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
 package import OrchModel
@@ -8,8 +8,6 @@ package struct EngineProgress: Sendable {
     /// Bytes of all layers that are known of.
     package var done: Int64
     package var total: Int64
-    /// What is done, as the engine says it.
-    package var text: String
 }
 
 /// What the engine tells of an image.
@@ -49,28 +47,6 @@ extension EngineClient {
         }
     }
 
-    /// Gives the engine an archive of images (`docker save`).
-    ///
-    /// - Returns: their names, or ids where they have none.
-    @discardableResult
-    package func loadImages(_ archive: HTTPClientRequest.Body) async throws(OrchError) -> [String] {
-        try await stream(.POST, "/images/load", query: [("quiet", "1")], sending: archive) { chunks in
-            var names: [String] = []
-            try await Self.follow(chunks) { progress in
-                for line in progress.text.split(separator: "\n") {
-                    // `Loaded image: NAME` or `Loaded image ID: sha256:…`.
-                    guard line.hasPrefix("Loaded image"), let colon = line.firstIndex(of: ":") else { continue }
-                    names.append(line[line.index(after: colon)...].filter { !$0.isWhitespace })
-                }
-            }
-            return names
-        }
-    }
-
-    package func removeImage(_ name: String) async throws(OrchError) {
-        try await call(.DELETE, "/images/\(Self.escaped(name))")
-    }
-
     /// Sums up what the engine tells of its work, step by step and layer by layer.
     ///
     /// - Throws: `failed` or `notFound` with the error it tells in the stream.
@@ -82,7 +58,6 @@ extension EngineClient {
             }
             var id: String?
             var status: String?
-            var stream: String?
             var error: String?
             var progressDetail: Detail?
         }
@@ -100,9 +75,7 @@ extension EngineClient {
                     layers[id] = (layer.total, layer.total)
                 }
                 await progress(
-                    EngineProgress(
-                        done: layers.values.map(\.done).reduce(0, +), total: layers.values.map(\.total).reduce(0, +),
-                        text: document.stream ?? document.status ?? ""))
+                    EngineProgress(done: layers.values.sum(\.done), total: layers.values.sum(\.total)))
             }
         }
     }
@@ -124,6 +97,16 @@ package struct ImageReference: Sendable, Equatable {
         } else {
             repository = name
             tag = "latest"
+        }
+    }
+}
+
+extension Collection {
+    /// The sum of what may be any number: a registry says how large its layers are.
+    fileprivate func sum(_ number: (Element) -> Int64) -> Int64 {
+        reduce(0) { sum, element in
+            let (next, overflows) = sum.addingReportingOverflow(Swift.max(0, number(element)))
+            return overflows ? .max : next
         }
     }
 }

@@ -8,9 +8,9 @@ extension EngineClient {
             var name: String
             enum CodingKeys: String, CodingKey { case name = "Name" }
         }
-        let filters = [("filters", #"{"name":["\#(name)"]}"#)]
+        let filters = try Self.filters(["name": [.string(name)]])
         // The filter finds parts of names, too.
-        let known: [Network] = try await get("/networks", query: filters)
+        let known: [Network] = try await get("/networks", query: [("filters", filters)])
         if known.contains(where: { $0.name == name }) { return }
         do throws(OrchError) {
             try await call(

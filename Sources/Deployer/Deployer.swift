@@ -95,7 +95,10 @@ package actor Deployer {
             let port = try? await traffic.reserve(launch.spec, known: nil)
             let revision = Revision(
                 number: launch.revision, spec: launch.spec, deployedAt: .now(), endpointPort: port)
-            guard case .running(let running) = await runtime.adopt(launch.id, process: nil, ports: launch.ports) else {
+            let found = await runtime.adopt(launch.id, process: nil, ports: launch.ports)
+            // One that cannot be asked about is looked at when the agent starts again.
+            if case .unreachable = found { continue }
+            guard case .running(let running) = found else {
                 await runtime.discard(launch.id)
                 continue
             }

@@ -154,7 +154,10 @@ extension ServiceMachine {
         guard let record = instances[id], record.state.isUp || record.state == .unhealthy || record.state == .unknown
         else { return }
         if record.state == .unknown {
-            // Its runtime cannot be asked; whether it gets requests is seen from outside all the same.
+            // Its runtime cannot be asked; whether it gets requests is seen from outside all the same. Other checks go through
+            // the runtime and tell of that.
+            let check = revision(record.revision)?.spec.health.type
+            guard check == .tcp || check == .http else { return }
             if case .unhealthy = verdict { update(id) { $0.isReady = false } }
             if case .healthy = verdict { update(id) { $0.isReady = true } }
             return
@@ -351,7 +354,11 @@ extension ServiceMachine {
             if record.state == .starting { set(id, .running, at: now) }
             if record.isActive { exited(id, exit, at: now) } else { resume(id, at: now) }
         case .unreachable(let reason):
-            guard record.isActive, record.state != .stopping, record.state != .draining else { return }
+            guard record.isActive else {
+                resume(id, at: now)
+                return
+            }
+            guard record.state != .stopping, record.state != .draining else { return }
             if record.state != .unknown { note("instance.unknown", reason, instance: id, at: now) }
             set(id, .unknown, reason, at: now)
         case .absent:

@@ -22,15 +22,17 @@ struct ConfigurationWriter {
         switch reader {
         case .agent: break
         case .user: for path in [folder.path, folder.configuration] { chmod(path, 0o711) }
-        case .containerUser: chmod(folder.configuration, 0o755)
+        case .containerUser:
+            chmod(folder.path, 0o700)
+            chmod(folder.configuration, 0o755)
         }
         for file in spec.files {
             let path = "\(folder.configuration)/\(file.path)"
             guard let mode = mode_t(file.mode, radix: 8) else { continue }
-            let text = try text(of: file)
+            let bytes = try bytes(of: file)
             do throws(SystemError) {
                 try Files.makeFolder(Files.parent(of: path))
-                try Files.replace(path, with: Array(environment.expand(text).utf8), mode: mode)
+                try Files.replace(path, with: bytes, mode: mode)
             } catch {
                 throw OrchError(
                     .failed, "the configuration file \(file.path) cannot be written: \(error.reason)", cause: error)
@@ -61,12 +63,14 @@ struct ConfigurationWriter {
         }
     }
 
-    private func text(of file: ConfigurationFile) throws(OrchError) -> String {
+    private func bytes(of file: ConfigurationFile) throws(OrchError) -> [UInt8] {
         // What was read when it was deployed holds for as long as that version does.
-        guard !file.source.isEmpty, file.content.isEmpty else { return file.content }
+        guard !file.source.isEmpty, file.content.isEmpty else { return Array(environment.expand(file.content).utf8) }
         let source = Files.resolve(file.source, in: spec.baseDirectory)
         do throws(SystemError) {
-            return try Files.readText(source)
+            // A secret may be any bytes, and a dollar sign in it means nothing.
+            if file.secret { return try Files.read(source) }
+            return Array(environment.expand(try Files.readText(source)).utf8)
         } catch {
             throw OrchError(.notFound, "the file \(source) of 'files' cannot be read: \(error.reason)", cause: error)
         }

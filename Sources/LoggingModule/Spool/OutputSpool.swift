@@ -18,6 +18,8 @@ struct OutputSpool: ~Copyable {
     private static let largestSegment: Int64 = 8 << 20
     private static let smallestSpool: Int64 = 1 << 20
 
+    /// Where the output comes from; no blanks.
+    let source: String
     private let folder: String
     private let limits: LogSpec
     private let segmentSize: Int64
@@ -26,14 +28,22 @@ struct OutputSpool: ~Copyable {
     /// Of entries that come once more: what was here before, until the first new one.
     private var known: [OutputEntry.Stream: Mark] = [:]
 
-    /// - Parameter folder: the instance's spool; made where it is missing.
-    init(folder: String, limits: LogSpec) throws(SystemError) {
+    /// - Parameters:
+    ///   - folder: the instance's spool; made where it is missing.
+    ///   - source: what is there of another is of no account for what comes from this one.
+    init(folder: String, source: String, limits: LogSpec) throws(SystemError) {
         self.folder = folder
+        self.source = source
         self.limits = limits
         let size = max(limits.spool.bytes, Self.smallestSpool)
         segmentSize = min(Self.largestSegment, size / 4)
         segments = try SpoolSegments(folder: folder, segmentSize: Int(segmentSize))
-        marks = Self.recover(folder)
+        if let known = Self.recover(folder, source) {
+            marks = known
+        } else {
+            marks = [:]
+            segments.finish()
+        }
     }
 
     /// From when on entries are wanted; `nil` for all. From now on those are expected once more.
@@ -67,7 +77,7 @@ struct OutputSpool: ~Copyable {
         let line = Array(head.utf8) + entry.text + [UInt8(ascii: "\n")]
         if segments.isFull(with: line.count) {
             // What comes before the new segment is not read again after a crash.
-            try Files.replace(Self.marksFile(folder), with: Self.encoded(marks, before: segments.nextEntry))
+            try Files.replace(Self.marksFile(folder), with: Self.encoded(marks, source, before: segments.nextEntry))
             try segments.begin()
             if limits.whenFull == .dropOldest { segments.dropOldest(above: limits.spool.bytes - segmentSize) }
         }
@@ -85,16 +95,21 @@ struct OutputSpool: ~Copyable {
 
     private static func marksFile(_ folder: String) -> String { "\(folder)/marks" }
 
-    /// `SEGMENT` and for each stream `NAME NANOSECONDS COUNT`.
-    private static func encoded(_ marks: [OutputEntry.Stream: Mark], before segment: Int64) -> String {
-        marks.reduce("\(segment)") { $0 + " \($1.key.name) \($1.value.at.nanoseconds) \($1.value.count)" } + "\n"
+    /// `SEGMENT SOURCE` and for each stream `NAME NANOSECONDS COUNT`.
+    private static func encoded(_ marks: [OutputEntry.Stream: Mark], _ source: String, before segment: Int64) -> String
+    {
+        marks.reduce("\(segment) \(source)") { $0 + " \($1.key.name) \($1.value.at.nanoseconds) \($1.value.count)" }
+            + "\n"
     }
 
     /// What was written down when the newest segment was begun, and what stands in that.
-    private static func recover(_ folder: String) -> [OutputEntry.Stream: Mark] {
+    ///
+    /// - Returns: `nil` where that is of another source.
+    private static func recover(_ folder: String, _ source: String) -> [OutputEntry.Stream: Mark]? {
         let words = ((try? Files.readText(marksFile(folder))) ?? "").split(whereSeparator: \.isWhitespace)
+        guard words.count > 1, words[1] == source else { return nil }
         var marks: [OutputEntry.Stream: Mark] = [:]
-        for index in stride(from: 1, to: words.count - 2, by: 3) {
+        for index in stride(from: 2, to: words.count - 2, by: 3) {
             guard let stream = OutputEntry.Stream.allCases.first(where: { $0.name == words[index] }),
                 let at = Int64(words[index + 1]), let count = Int(words[index + 2])
             else { continue }

@@ -22,11 +22,14 @@ package actor OutputSpools {
 
     /// Begins or goes on with the output of an instance.
     ///
-    /// - Returns: from when on output is wanted; `nil` for all. What is there already is left out.
-    package func open(_ id: InstanceID, spool folder: String, limits: LogSpec) throws(OrchError) -> Timestamp? {
-        if let known = spools[id] { return known.value.resume() }
+    /// - Parameter source: where it comes from now: what is there already of just this is left out.
+    /// - Returns: from when on output is wanted; `nil` for all.
+    package func open(_ id: InstanceID, spool folder: String, source: String, limits: LogSpec) throws(OrchError)
+        -> Timestamp?
+    {
+        if let known = spools[id], known.value.source == source { return known.value.resume() }
         do throws(SystemError) {
-            let spool = Spool(try OutputSpool(folder: folder, limits: limits))
+            let spool = Spool(try OutputSpool(folder: folder, source: source, limits: limits))
             spools[id] = spool
             return spool.value.resume()
         } catch {

@@ -50,6 +50,9 @@ struct SpoolSegments: ~Copyable {
         nextEntry += Int64(entries)
     }
 
+    /// What comes next belongs into a new segment.
+    mutating func finish() { file = nil }
+
     /// Leaves the number of an entry unused that could not be kept: whoever reads counts it as lost.
     mutating func skip() {
         nextEntry += 1

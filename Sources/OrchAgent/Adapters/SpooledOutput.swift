@@ -6,8 +6,8 @@ import RuntimeManager
 struct SpooledOutput: OutputKeeper {
     let spools: OutputSpools
 
-    func open(_ id: InstanceID, spool: String, limits: LogSpec) async throws(OrchError) -> Timestamp? {
-        try await spools.open(id, spool: spool, limits: limits)
+    func open(_ id: InstanceID, spool: String, source: String, limits: LogSpec) async throws(OrchError) -> Timestamp? {
+        try await spools.open(id, spool: spool, source: source, limits: limits)
     }
 
     func keep(_ entries: [OutputEntry], of id: InstanceID) async throws { try await spools.keep(entries, of: id) }

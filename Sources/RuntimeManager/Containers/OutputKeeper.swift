@@ -4,8 +4,9 @@ package import OrchModel
 package protocol OutputKeeper: Sendable {
     /// Begins or goes on with the output of an instance.
     ///
-    /// - Returns: from when on output is wanted; `nil` for all. What is there already is left out.
-    func open(_ id: InstanceID, spool: String, limits: LogSpec) async throws(OrchError) -> Timestamp?
+    /// - Parameter source: where it comes from now, such as a container: what is there already of just this is left out.
+    /// - Returns: from when on output is wanted; `nil` for all.
+    func open(_ id: InstanceID, spool: String, source: String, limits: LogSpec) async throws(OrchError) -> Timestamp?
 
     /// Takes output, in order. Waits while there is no room and none shall be lost.
     ///

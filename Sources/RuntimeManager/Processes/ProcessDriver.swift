@@ -285,15 +285,22 @@ package actor ProcessDriver: RuntimeDriver {
             return "there is nothing to check"
         }
         let (folder, agent) = (InstanceFolder(id, in: instancesFolder), agentEnvironment)
-        return await runBlocking(name: "check") { Self.execute(health, launch, folder, agent) }
+        let user: SystemUser?
+        do throws(OrchError) {
+            // Here and not beside: the system's list of users is for one at a time.
+            user = launch.spec.user.isEmpty ? nil : try SystemUser(named: launch.spec.user)
+        } catch {
+            return "the check cannot run: \(error.message)"
+        }
+        return await runBlocking(name: "check") { Self.execute(health, launch, user, folder, agent) }
     }
 
     /// Runs the command of a check as the instance itself is run: with its variables, in its folder, as its user.
     private static func execute(
-        _ health: HealthSpec, _ launch: InstanceLaunch, _ folder: InstanceFolder, _ agent: [String: String]
+        _ health: HealthSpec, _ launch: InstanceLaunch, _ user: SystemUser?, _ folder: InstanceFolder,
+        _ agent: [String: String]
     ) -> String? {
         do {
-            let user = launch.spec.user.isEmpty ? nil : try SystemUser(named: launch.spec.user)
             let environment = InstanceEnvironment(
                 process: launch, ports: launch.ports, folder: folder, agent: agent, home: user?.home)
             let workdir = Files.resolve(environment.expand(launch.spec.workdir), in: launch.spec.baseDirectory)

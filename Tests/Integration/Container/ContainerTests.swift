@@ -292,6 +292,60 @@ extension Integration {
             }
         }
 
+        @Test(.timeLimit(.minutes(3))) func `an agent that starts before its engine finds all when that comes`()
+            async throws
+        {
+            try await TestEngine.withEngine(options: ["--live-restore"]) { engine, agent in
+                #expect(try await agent.deploy(agent.module("web", Self.web())).status == 0)
+                let broken =
+                    "runtime: docker\nimage: box\ncommand: [sh, -c, 'sleep 0.2; exit 1']\nupdate: {monitor: 0s}"
+                #expect(try await agent.deploy(agent.module("broken", broken)).status == 0)
+                try await agent.eventually("it waits") { try await agent.instance("broken").state == .backoff }
+                let before = try await agent.instance("web")
+                let restarts = try await agent.instance("broken").restarts
+                try await agent.killAgent()
+                try await engine.stop()
+                try await agent.bootstrap()
+                #expect(try await agent.instance("web").state == .unknown)
+                try await engine.start()
+                try await agent.eventually("it is healthy", within: .seconds(60)) {
+                    try await agent.instance("web").state == .healthy
+                }
+                #expect(try await agent.instance("web").pid == before.pid)
+                try await agent.eventually("the other is tried again", within: .seconds(60)) {
+                    try await agent.instance("broken").restarts > restarts
+                }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(3))) func `containers that no instance has are removed, those of others stay`()
+            async throws
+        {
+            try await TestEngine.withEngine { engine, agent in
+                for (name, owner) in [("lost-abc123", agent.data), ("other-abc123", "/somewhere/else")] {
+                    let made = try await engine.docker(
+                        "create", "--name", name, "--label", "orch.agent=\(owner)", "--label", "orch.instance=\(name)",
+                        "box", "sleep", "1000")
+                    #expect(made.status == 0, "\(made)")
+                }
+                #expect(try await agent.deploy(agent.module("web", Self.web())).status == 0)
+                let id = try await agent.instance("web").id.rawValue
+                try await agent.eventually("the lost one is gone") {
+                    try await Set(engine.docker("ps", "-a", "--format", "{{.Names}}").lines) == [id, "other-abc123"]
+                }
+                // As after an agent that was killed while it made one.
+                try await agent.killAgent()
+                #expect(try await engine.docker("rm", "-f", id).status == 0)
+                let again = try await engine.docker(
+                    "create", "--name", id, "--label", "orch.agent=\(agent.data)", "--label", "orch.instance=\(id)",
+                    "box",
+                    "sleep", "1000")
+                #expect(again.status == 0, "\(again)")
+                try await agent.bootstrap()
+                try await agent.eventually("it is healthy") { try await agent.instance("web").state == .healthy }
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func `without an engine it is said what to do`() async throws {
             let nowhere = ["DOCKER_HOST": "unix:///nowhere/docker.sock"]
             try await TestAgent.withAgent(environment: nowhere) { agent in
