@@ -13,7 +13,7 @@ package struct EngineClient: Sendable {
     /// As in `Docker 28.2.2`.
     package let name: String
     /// As in `1.41`.
-    package let apiVersion: String
+    private let apiVersion: String
     private let http: HTTPClient
 
     /// 1.40 came with Docker 19.03 and is what Podman has spoken since 3.0. Docker 29 takes nothing older than 1.44.

@@ -9,8 +9,6 @@ package struct EngineEvent: Sendable {
     /// As in `die`, `oom`, `destroy` or `health_status: healthy`.
     package var action: String
     package var container: String
-    /// Labels among others.
-    package var attributes: [String: String]
 }
 
 /// Takes apart a stream of JSON documents, one a line.
@@ -39,11 +37,7 @@ extension EngineClient {
         struct Document: Decodable {
             struct Actor: Decodable {
                 var id: String
-                var attributes: [String: String]?
-                enum CodingKeys: String, CodingKey {
-                    case id = "ID"
-                    case attributes = "Attributes"
-                }
+                enum CodingKeys: String, CodingKey { case id = "ID" }
             }
             var action: String
             var actor: Actor
@@ -58,9 +52,7 @@ extension EngineClient {
             var lines = JSONLines<Document>()
             for try await chunk in chunks {
                 for event in lines.add(chunk) {
-                    await body(
-                        EngineEvent(
-                            action: event.action, container: event.actor.id, attributes: event.actor.attributes ?? [:]))
+                    await body(EngineEvent(action: event.action, container: event.actor.id))
                 }
             }
         }

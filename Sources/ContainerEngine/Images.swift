@@ -10,28 +10,13 @@ package struct EngineProgress: Sendable {
     package var total: Int64
 }
 
-/// What the engine tells of an image.
-package struct ImageState: Sendable, Decodable {
-    package var id: String
-    package var size: Int64
-    package var tags: [String]?
-    package var digests: [String]?
-
-    package enum CodingKeys: String, CodingKey {
-        case id = "Id"
-        case size = "Size"
-        case tags = "RepoTags"
-        case digests = "RepoDigests"
-    }
-}
-
 extension EngineClient {
-    /// - Returns: `nil` when the engine does not have it.
-    package func image(_ name: String) async throws(OrchError) -> ImageState? {
+    package func hasImage(_ name: String) async throws(OrchError) -> Bool {
         do throws(OrchError) {
-            return try await get("/images/\(Self.escaped(name))/json")
+            try await call(.GET, "/images/\(Self.escaped(name))/json")
+            return true
         } catch  where error.code == .notFound {
-            return nil
+            return false
         }
     }
 

@@ -69,7 +69,13 @@ package enum ManualPages {
         lines += [".Pp", "The options are:", ".Bl -tag -width Ds"]
         lines += (GlobalOptions.all.filter { ["data-dir", "socket", "help"].contains($0.name) } + AgentOptions.all)
             .flatMap(option)
-        lines += [".El", ".Sh FILES", ".Bl -tag -width Ds"]
+        lines += [
+            ".El", ".Sh ENVIRONMENT", ".Bl -tag -width Ds", ".It Ev DOCKER_HOST , DOCKER_CONTEXT , DOCKER_CONFIG",
+            "Where Docker is, as for its own tool; the socket of an engine of this machine.",
+            "Without them it is looked for in /var/run, in XDG_RUNTIME_DIR and at home.", ".It Ev CONTAINER_HOST",
+            "The same for Podman.", ".El",
+        ]
+        lines += [".Sh FILES", ".Bl -tag -width Ds"]
         let files = [
             ("orch.db", "The truth: services, instances, deployments, events and requests."),
             ("orch.sock", "The socket of the API."),
@@ -97,7 +103,8 @@ package enum ManualPages {
             ".El", ".Sh ENVIRONMENT", "An instance gets", ".Ev PORT ,", ".Ev ORCH_MODULE_NAME ,",
             ".Ev ORCH_MODULE_VERSION ,", ".Ev ORCH_INSTANCE_ID ,",
             ".Ev ORCH_INSTANCE_ORDINAL ,", ".Ev ORCH_CONFIG_DIR ,", ".Ev ORCH_MODULE_DIR ,", ".Ev ORCH_DATA_DIR ,",
-            ".Ev ORCH_SOCKET", "and", ".Ev ORCH_BROKERS .",
+            ".Ev ORCH_SOCKET", "and", ".Ev ORCH_BROKERS .", "In a container the last four are missing.",
+            "Configuration files are in /run/orch/config there, and secrets also in /run/secrets.",
         ]
         lines += [
             ".Sh EXAMPLES", ".Bd -literal -offset indent", "name: site", "command: python3 -m http.server ${PORT}",

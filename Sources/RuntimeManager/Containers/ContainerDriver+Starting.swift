@@ -119,7 +119,7 @@ extension ContainerDriver {
     {
         do throws(OrchError) {
             try await gate.pass(image) { () throws(OrchError) in
-                if try await client.image(image) != nil { return }
+                if try await client.hasImage(image) { return }
                 progress("fetching \(image)")
                 try await Self.pull(image, client, progress)
             }
