@@ -3,6 +3,7 @@ import FoundationEssentials
 import NIOCore
 import NIOHTTP1
 package import OrchModel
+import OrchSystem
 
 /// One engine, asked over its Unix socket in the newest version of the API that both sides know.
 ///
@@ -32,6 +33,11 @@ package struct EngineClient: Sendable {
         var failures: [String] = []
         var stranger: OrchError?
         for address in addresses {
+            // Where there is no socket, a connection would be tried again and again until its time is over.
+            guard Files.isSocket(address.socket) else {
+                failures.append(address.socket)
+                continue
+            }
             do throws(OrchError) {
                 return try await EngineClient(greeting: address, http: http)
             } catch  where error.code == .unavailable {

@@ -9,18 +9,6 @@ package import OrchSystem
 ///
 /// Runs on a thread of its own, because files block.
 package actor TopicFiles {
-    /// What is known of one topic's file; all of it is written down together.
-    private struct State: Codable {
-        /// Where reading goes on, by partition.
-        var offsets: [Int32: Int64] = [:]
-        /// Bytes of the file that belong to these offsets; what lies behind was written just before a crash.
-        var fileSize: Int64 = 0
-        /// The entries that are written, to fold what was sent twice.
-        var seen: SeenEntries? = SeenEntries()
-        /// When the file was begun, in seconds since 1970.
-        var begunAt: Int64?
-    }
-
     private enum Wish: Sendable {
         case topic(TopicName)
         case refused(RefusedLine)
@@ -49,7 +37,7 @@ package actor TopicFiles {
     /// `nil` while there is nothing to read.
     private var consumer: KafkaConsumer?
     private var partitions: [TopicName: Int] = [:]
-    private var states: [TopicName: State] = [:]
+    private var states: [TopicName: TopicFileState] = [:]
     private var changed: Set<TopicName> = []
     /// Of topics that could not be begun.
     private var retryDelays: [TopicName: Duration] = [:]
@@ -126,7 +114,7 @@ package actor TopicFiles {
                     .utf8)
             + line.text + [UInt8(ascii: "\n")]
         do throws(OrchError) {
-            var state: State
+            var state: TopicFileState
             if let known = states[line.topic] { state = known } else { state = try load(line.topic) }
             guard await append(text, line.topic, &state) else { return }
             // A topic that is not begun yet has its state on disk only.
@@ -147,7 +135,9 @@ package actor TopicFiles {
         self.partitions[topic] = partitions
     }
 
-    private func start(_ topic: TopicName, count: Int, _ state: State, _ consumer: KafkaConsumer) throws(OrchError) {
+    private func start(_ topic: TopicName, count: Int, _ state: TopicFileState, _ consumer: KafkaConsumer)
+        throws(OrchError)
+    {
         for partition in 0..<Int32(count) {
             try consumer.start(topic.rawValue, partition: partition, at: state.offsets[partition] ?? 0)
         }
@@ -189,7 +179,7 @@ package actor TopicFiles {
             if case .log(let level, let text) = notice, level <= 3 { logger.debug("librdkafka: \(text)") }
         }
         consumer = made
-        for (topic, count) in partitions { try start(topic, count: count, states[topic] ?? State(), made) }
+        for (topic, count) in partitions { try start(topic, count: count, states[topic] ?? TopicFileState(), made) }
         return made
     }
 
@@ -252,7 +242,7 @@ package actor TopicFiles {
     }
 
     private func write(_ batch: KafkaBatch) async {
-        var pages: [Page] = []
+        var pages: [TopicPage] = []
         var current = -1
         batch.visit { record in
             if current < 0 || pages[current].name != record.topic {
@@ -272,64 +262,16 @@ package actor TopicFiles {
         }
     }
 
-    private func begin(page name: String) -> Page? {
+    private func begin(page name: String) -> TopicPage? {
         guard let topic = TopicName(rawValue: name), var state = states[topic] else { return nil }
         rotateIfDue(topic, &state)
-        return Page(topic: topic, state: state)
-    }
-
-    /// What is to be appended to one topic's file.
-    private struct Page {
-        let topic: TopicName
-        var state: State
-        private(set) var text: [UInt8] = []
-        /// The instance of the last line: mostly the next is of the same.
-        private var instance = ""
-
-        var name: String { topic.rawValue }
-
-        init(topic: TopicName, state: State) {
-            self.topic = topic
-            self.state = state
-        }
-
-        mutating func add(_ record: KafkaRecordView) {
-            state.offsets[record.partition] = record.offset + 1
-            let head = RecordHead(record)
-            if head.seq > 0 {
-                if !instance.utf8.elementsEqual(head.instance) {
-                    instance = String(decoding: head.instance, as: UTF8.self)
-                }
-                if state.seen?.insert(head.seq, of: instance) == false { return }
-            }
-            TopicFiles.append(head, record.value, to: &text)
-        }
-    }
-
-    /// One line a record: line ends within it, which other producers' records may have, are written as `\n`.
-    private static func append(_ head: RecordHead, _ value: UnsafeRawBufferPointer, to text: inout [UInt8]) {
-        head.at.append(to: &text)
-        for word in [head.instance, head.stream] {
-            text.append(UInt8(ascii: " "))
-            if word.isEmpty { text.append(UInt8(ascii: "-")) } else { text.append(contentsOf: word) }
-        }
-        text.append(UInt8(ascii: " "))
-        text.append(contentsOf: head.level.rawValue.utf8)
-        text.append(UInt8(ascii: " "))
-        if value.contains(UInt8(ascii: "\n")) {
-            for byte in value {
-                if byte == UInt8(ascii: "\n") { text.append(contentsOf: "\\n".utf8) } else { text.append(byte) }
-            }
-        } else {
-            text.append(contentsOf: value)
-        }
-        text.append(UInt8(ascii: "\n"))
+        return TopicPage(topic: topic, state: state)
     }
 
     /// What cannot be written waits, and the reading with it: the broker keeps it meanwhile.
     ///
     /// - Returns: `false` when the task is cancelled before it is all written; then nothing is.
-    private func append(_ text: [UInt8], _ topic: TopicName, _ state: inout State) async -> Bool {
+    private func append(_ text: [UInt8], _ topic: TopicName, _ state: inout TopicFileState) async -> Bool {
         while true {
             let before = Files.size(path(topic)) ?? 0
             do throws(SystemError) {
@@ -347,7 +289,7 @@ package actor TopicFiles {
     }
 
     /// Goes on in a new file where this one is too large or too old.
-    private func rotateIfDue(_ topic: TopicName, _ state: inout State) {
+    private func rotateIfDue(_ topic: TopicName, _ state: inout TopicFileState) {
         let age = state.begunAt.map { Timestamp.now().seconds - $0 } ?? 0
         guard state.fileSize > Self.largestFile || age > Self.oldestFile else { return }
         let path = path(topic)
@@ -376,20 +318,20 @@ package actor TopicFiles {
         changed = []
     }
 
-    private func save(_ state: State, of topic: TopicName) {
+    private func save(_ state: TopicFileState, of topic: TopicName) {
         guard let json = try? JSONEncoder().encode(state) else { return }
         try? Files.replace(statePath(topic), with: Array(json))
     }
 
-    private func load(_ topic: TopicName) throws(OrchError) -> State {
+    private func load(_ topic: TopicName) throws(OrchError) -> TopicFileState {
         guard Files.exists(statePath(topic)) else {
             // Without the offsets the file begins anew, as the topic does.
             Files.remove(path(topic))
-            return State()
+            return TopicFileState()
         }
-        var state: State
+        var state: TopicFileState
         do {
-            state = try JSONDecoder().decode(State.self, from: Data(Files.read(statePath(topic))))
+            state = try JSONDecoder().decode(TopicFileState.self, from: Data(Files.read(statePath(topic))))
         } catch {
             throw OrchError(
                 .failed, "\(statePath(topic)) cannot be read: remove it to have the file written anew", cause: error)

@@ -26,11 +26,10 @@ package struct Timestamp: Hashable, Sendable, Comparable, Codable, CustomStringC
 
     /// - Parameter decimals: 0, 3, 6 or 9 digits of the second.
     package func rfc3339(decimals: Int) -> String {
-        let civil = CivilTime(self)
-        var text = "\(pad(civil.year, 4))-\(pad(civil.month, 2))-\(pad(civil.day, 2))T"
-        text += "\(pad(civil.hour, 2)):\(pad(civil.minute, 2)):\(pad(civil.second, 2))"
-        if decimals > 0 { text += ".\(pad(civil.nanosecond, 9).prefix(decimals))" }
-        return text + "Z"
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        // Up to the second there are 19 characters.
+        return String(decoding: bytes.prefix(decimals > 0 ? 20 + decimals : 19), as: UTF8.self) + "Z"
     }
 
     /// Appends ``description`` as ASCII, a million times a second.
@@ -193,11 +192,6 @@ private struct DigitScanner<Bytes: Collection<UInt8>> {
         for _ in all.prefix(9).count..<9 { value *= 10 }
         return value
     }
-}
-
-private func pad(_ number: Int, _ width: Int) -> String {
-    let text = String(number)
-    return String(repeating: "0", count: max(0, width - text.count)) + text
 }
 
 extension [UInt8] {

@@ -108,8 +108,12 @@ package enum ModuleFile {
 
     private static func checkRuntime(_ spec: ModuleSpec) throws(OrchError) {
         guard spec.runtime.isContainer else {
-            if spec.command.isEmpty { throw OrchError(.invalidRequest, "'command' is missing: what shall run?") }
-            return
+            guard spec.command.isEmpty else { return }
+            throw OrchError(
+                .invalidRequest,
+                spec.image.isEmpty
+                    ? "'command' is missing: what shall run?"
+                    : "'image' is for containers: set 'runtime: docker', or give a 'command'")
         }
         if spec.image.isEmpty {
             throw OrchError(.invalidRequest, "'runtime' is \(spec.runtime.rawValue), so 'image' must say which image")

@@ -153,9 +153,8 @@ extension ContainerDriver {
             try await client.removeContainer(record.container)
             if let spec { await removeNetworkIfUnused(spec.networkName, client) }
         } catch {
-            // Found and removed when the engine is back.
             logger.warning(
-                "a container is left behind for now",
+                "a container cannot be removed; it is once its engine is back",
                 metadata: ["container": "\(record.container.prefix(12))", "cause": "\(error.message)"])
         }
     }

@@ -184,6 +184,7 @@ extension Integration {
                     let lines = 6000
                     #expect(try await agent.deploy(agent.module("noisy", counter(lines, rate: 1000))).status == 0)
                     _ = try await agent.run(["dd", "if=/dev/zero", "of=\(agent.data)/filler", "bs=64k"])
+                    // For so long it prints into a full disk; nobody can write down that it does.
                     try await Task.sleep(for: .seconds(2))
                     Files.remove("\(agent.data)/filler")
                     try await settle(agent, "noisy", lines)
