@@ -21,6 +21,7 @@ extension Target.Dependency {
     static let asyncAlgorithms: Self = .product(name: "AsyncAlgorithms", package: "swift-async-algorithms")
     static let httpTypes: Self = .product(name: "HTTPTypes", package: "swift-http-types")
     static let ahc: Self = .product(name: "AsyncHTTPClient", package: "async-http-client")
+    static let crypto: Self = .product(name: "Crypto", package: "swift-crypto")
     static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
     static let hummingbird: Self = .product(name: "Hummingbird", package: "hummingbird")
     static let lifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -69,6 +70,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -83,11 +85,12 @@ let package = Package(
         // Leaves.
         .target(name: "COrchSystem"),
         .systemLibrary(name: "CRdkafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CCompression", providers: [.apt(["liblz4-dev", "libzstd-dev", "zlib1g-dev"])]),
         .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
         room("OrchModel"),
         room("OrchModuleFile", ["OrchModel", .yams]),
-        room("OrchSystem", ["OrchModel", "COrchSystem"]),
+        room("OrchSystem", ["OrchModel", "COrchSystem", .crypto]),
         room("OrchStore", ["OrchModel", "OrchSystem", .grdb]),
         room("OrchKafka", ["OrchModel", "OrchSystem", "CRdkafka"]),
         room("ContainerEngine", ["OrchModel", "OrchSystem", .ahc, .nio, .nioHTTP]),
@@ -103,7 +106,9 @@ let package = Package(
             ]),
         room("RuntimeManager", ["OrchModel", "OrchSystem", "ContainerEngine", .ahc, .nio, .nioPosix, .log]),
         room("LoadBalancer", ["OrchModel", "OrchSystem", .nio, .nioPosix, .nioSSL, .log], settings: dataPath),
-        room("RepositoryManager", ["OrchModel", "OrchModuleFile", "OrchSystem", .log]),
+        room(
+            "RepositoryManager",
+            ["OrchModel", "OrchModuleFile", "OrchSystem", "CArchive", .nio, .nioPosix, .log]),
         room("Deployer", ["OrchModel", "OrchSystem", .ahc, .nio, .nioHTTP, .nioPosix, .log]),
         room("RequestManager", ["OrchModel", "OrchSystem", .log]),
         room(
@@ -117,7 +122,7 @@ let package = Package(
                 "ContainerEngine", "RuntimeManager", "LoadBalancer", "RepositoryManager", "Deployer", "RequestManager",
                 .asyncAlgorithms, .httpTypes, .hummingbird, .lifecycle, .signals, .log, .nio,
             ]),
-        room("OrchClient", ["OrchModel", .nio, .nioPosix, .nioHTTP]),
+        room("OrchClient", ["OrchModel", "OrchSystem", .nio, .nioPosix, .nioHTTP]),
         room("OrchCLI", ["OrchModel", "OrchSystem", "OrchClient"]),
 
         // Programs.
@@ -140,6 +145,7 @@ let package = Package(
         tests(of: "LoadBalancer", ["OrchModel", "OrchSystem", .nio, .nioEmbedded, .log]),
         tests(of: "LogBroker", ["COrchSystem", "OrchModel", "OrchSystem", .nio]),
         tests(of: "LoggingModule", ["OrchModel", "OrchSystem", "OrchKafka", "LogBroker", "CRdkafka", .log]),
+        tests(of: "RepositoryManager", ["OrchModel", "OrchSystem", .log, .nio]),
         tests(of: "OrchCLI", ["OrchModel", "OrchSystem"]),
         tests(of: "Scheduler", ["OrchModel", "OrchSystem"]),
         .testTarget(name: "PackageTests", swiftSettings: strict),

@@ -119,3 +119,7 @@ static int64_t clock_now(clockid_t clock) {
 int64_t orch_wall_clock(void) { return clock_now(CLOCK_REALTIME); }
 
 int64_t orch_monotonic_clock(void) { return clock_now(CLOCK_MONOTONIC); }
+
+void orch_start_writing(int fd, int64_t offset, int64_t count) {
+    sync_file_range(fd, offset, count, SYNC_FILE_RANGE_WRITE);
+}

@@ -66,7 +66,7 @@ extension EngineClient {
             let fraction = String(since.nanoseconds - since.seconds * 1_000_000_000)
             query.append(("since", "\(since.seconds).\(String(repeating: "0", count: 9 - fraction.count))\(fraction)"))
         }
-        try await stream(.GET, "/containers/\(Self.escaped(id))/logs", query: query) { chunks in
+        try await stream(.GET, "/containers/\(id.percentEncoded)/logs", query: query) { chunks in
             var decoder = OutputDecoder()
             for try await chunk in chunks {
                 decoder.add(chunk)

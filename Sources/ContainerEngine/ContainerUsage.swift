@@ -6,7 +6,7 @@ extension EngineClient {
     /// - Throws: `notFound` when there is none.
     package func usage(of container: String) async throws(OrchError) -> ResourceUsage {
         let document: JSONValue = try await get(
-            "/containers/\(Self.escaped(container))/stats", query: [("stream", "false"), ("one-shot", "true")])
+            "/containers/\(container.percentEncoded)/stats", query: [("stream", "false"), ("one-shot", "true")])
         func number(_ path: String...) -> Int64? {
             guard case .integer(let number)? = path.reduce(document, { $0?[$1] }) else { return nil }
             return number

@@ -110,20 +110,20 @@ extension EngineClient {
 
     /// Starts a container; one that runs already is left as it is.
     package func startContainer(_ id: String) async throws(OrchError) {
-        try await call(.POST, "/containers/\(Self.escaped(id))/start")
+        try await call(.POST, "/containers/\(id.percentEncoded)/start")
     }
 
     /// Sends a signal to the container's first process.
     ///
     /// - Throws: `conflict` when it does not run.
     package func killContainer(_ id: String, signal: Int32) async throws(OrchError) {
-        try await call(.POST, "/containers/\(Self.escaped(id))/kill", query: [("signal", String(signal))])
+        try await call(.POST, "/containers/\(id.percentEncoded)/kill", query: [("signal", String(signal))])
     }
 
     /// Removes a container with its nameless volumes, by force. One that is gone already is as good.
     package func removeContainer(_ id: String) async throws(OrchError) {
         do throws(OrchError) {
-            try await call(.DELETE, "/containers/\(Self.escaped(id))", query: [("force", "1"), ("v", "1")])
+            try await call(.DELETE, "/containers/\(id.percentEncoded)", query: [("force", "1"), ("v", "1")])
         } catch  where error.code == .notFound || error.code == .conflict {
             // A conflict: its removal is in progress.
         }
@@ -133,7 +133,7 @@ extension EngineClient {
     /// - Returns: `nil` when there is none.
     package func container(_ id: String) async throws(OrchError) -> ContainerState? {
         do throws(OrchError) {
-            return try await get("/containers/\(Self.escaped(id))/json")
+            return try await get("/containers/\(id.percentEncoded)/json")
         } catch  where error.code == .notFound {
             return nil
         }

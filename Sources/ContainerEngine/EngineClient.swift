@@ -147,11 +147,11 @@ package struct EngineClient: Sendable {
     private func request(_ method: HTTPMethod, _ path: String, query: [(String, String)], body: JSONValue?)
         throws(OrchError) -> HTTPClientRequest
     {
-        var url = "http+unix://\(Self.escaped(address.socket))"
+        var url = "http+unix://\(address.socket.percentEncoded)"
         if !apiVersion.isEmpty { url += "/v\(apiVersion)" }
         url += path
         for (index, item) in query.enumerated() {
-            url += "\(index == 0 ? "?" : "&")\(Self.escaped(item.0))=\(Self.escaped(item.1))"
+            url += "\(index == 0 ? "?" : "&")\(item.0.percentEncoded)=\(item.1.percentEncoded)"
         }
         var request = HTTPClientRequest(url: url)
         request.method = method
@@ -173,19 +173,6 @@ package struct EngineClient: Sendable {
         } catch {
             throw OrchError(.failed, "a request to the engine cannot be written", cause: error)
         }
-    }
-
-    /// All but the unreserved characters of RFC 3986, so that a path becomes one part of an address.
-    static func escaped(_ text: String) -> String {
-        var escaped = ""
-        for byte in text.utf8 {
-            if byte.isAlphanumeric || "-._~".utf8.contains(byte) {
-                escaped.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                escaped += "%\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))"
-            }
-        }
-        return escaped
     }
 
     private static func decode<Answer: Decodable>(_ answer: ByteBuffer) throws(OrchError) -> Answer {

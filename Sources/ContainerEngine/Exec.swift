@@ -27,7 +27,7 @@ extension EngineClient {
             enum CodingKeys: String, CodingKey { case exitCode = "ExitCode" }
         }
         let created: Created = try await post(
-            "/containers/\(Self.escaped(container))/exec",
+            "/containers/\(container.percentEncoded)/exec",
             body: [
                 "AttachStdout": true, "AttachStderr": true, "Cmd": .array(command.map(JSONValue.string)),
             ])

@@ -1,5 +1,5 @@
-import AsyncHTTPClient
-import NIOCore
+package import AsyncHTTPClient
+package import NIOCore
 import NIOHTTP1
 package import OrchModel
 
@@ -13,7 +13,7 @@ package struct EngineProgress: Sendable {
 extension EngineClient {
     package func hasImage(_ name: String) async throws(OrchError) -> Bool {
         do throws(OrchError) {
-            try await call(.GET, "/images/\(Self.escaped(name))/json")
+            try await call(.GET, "/images/\(name.percentEncoded)/json")
             return true
         } catch  where error.code == .notFound {
             return false
@@ -30,6 +30,30 @@ extension EngineClient {
         ) { chunks in
             try await Self.follow(chunks, progress)
         }
+    }
+
+    /// Gives the engine the images of an archive, as `docker save` writes it.
+    ///
+    /// - Parameter size: of the archive, in bytes.
+    package func loadImages(
+        _ archive: some AsyncSequence<ByteBuffer, any Error> & Sendable, size: Int64
+    ) async throws(OrchError) {
+        try await stream(
+            .POST, "/images/load", query: [("quiet", "1")], sending: .stream(archive, length: .known(size))
+        ) { chunks in
+            try await Self.follow(chunks) { _ in }
+        }
+    }
+
+    /// An image as an archive, as `docker save` writes it.
+    package func saveImage<Result: Sendable>(
+        _ name: String, _ read: (HTTPClientResponse.Body) async throws -> Result
+    ) async throws(OrchError) -> Result {
+        try await stream(.GET, "/images/\(name.percentEncoded)/get", read)
+    }
+
+    package func removeImage(_ name: String) async {
+        _ = try? await call(.DELETE, "/images/\(name.percentEncoded)")
     }
 
     /// Sums up what the engine tells of its work, step by step and layer by layer.

@@ -26,6 +26,6 @@ extension EngineClient {
 
     /// Removes a network that nobody is in any more; any other stays.
     package func removeNetwork(_ name: String) async {
-        _ = try? await call(.DELETE, "/networks/\(Self.escaped(name))")
+        _ = try? await call(.DELETE, "/networks/\(name.percentEncoded)")
     }
 }

@@ -30,7 +30,27 @@ extension Deployer {
         return order
     }
 
+    /// Where an instance reaches services: a process at their addresses on this machine; a container, which does not see those,
+    /// at the names that other containers of its network have there.
+    func addresses(for spec: ModuleSpec) -> [ModuleName: String] {
+        var addresses: [ModuleName: String] = [:]
+        for (name, machine) in machines {
+            guard spec.runtime.isContainer else {
+                addresses[name] = machine.route?.entrances.last?.address
+                continue
+            }
+            guard let other = machine.spec, other.runtime.isContainer, other.runtime == spec.runtime,
+                other.container.network == spec.container.network, let port = other.endpointTarget, port.target != 0
+            else { continue }
+            addresses[name] = "\(other.endpointMode == .http ? "http" : "tcp")://\(name):\(port.target)"
+        }
+        return addresses
+    }
+
     package func spec(of name: ModuleName) -> ModuleSpec? { machines[name]?.spec }
+
+    /// Of every version that runs or can be gone back to.
+    package func specsInUse() -> [ModuleSpec] { machines.values.flatMap { $0.service.revisions.map(\.spec) } }
 
     package func service(_ name: ModuleName) -> ServiceRecord? { machines[name]?.service }
 

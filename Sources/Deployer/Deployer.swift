@@ -324,8 +324,9 @@ package actor Deployer {
     private func perform(_ action: ServiceMachine.Action, of name: ModuleName, in group: inout DiscardingTaskGroup) {
         let (runtime, mailbox) = (runtime, mailbox)
         switch action {
-        case .start(let launch):
-            group.addTask {
+        case .start(var launch):
+            launch.services = addresses(for: launch.spec)
+            group.addTask { [launch] in
                 do throws(OrchError) {
                     let running = try await runtime.start(launch) { text in
                         mailbox.send(.input(name, .progress(launch.id, text)))

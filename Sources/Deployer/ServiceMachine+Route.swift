@@ -19,7 +19,7 @@ extension ServiceMachine {
             guard let revision = revision(number), let port = revision.endpointPort else { continue }
             let entrance = ServiceRoute.Entrance(
                 mode: revision.spec.endpointMode, spec: revision.spec.endpoint,
-                baseDirectory: revision.spec.baseDirectory, port: port)
+                baseDirectory: revision.spec.baseDirectory, port: port, ui: revision.spec.interfaceFolder)
             let isSame = { (other: ServiceRoute.Entrance) in
                 other.port == port && other.mode == entrance.mode && other.spec.hosts == entrance.spec.hosts
                     && other.spec.path == entrance.spec.path && other.spec.address == entrance.spec.address

@@ -26,6 +26,7 @@ package actor LoadBalancer {
     /// Addresses that were promised and are not in a route yet.
     private var reserved: [ModuleName: ServiceRoute] = [:]
     private var backends: [InstanceID: Backend] = [:]
+    private var sites: [ModuleName: StaticSite] = [:]
     private var listeners: [ListenerAddress: Listener] = [:]
     private var problems: [ListenerAddress: String] = [:]
     private var isOpening = false
@@ -81,7 +82,8 @@ package actor LoadBalancer {
                 .conflict, "no port from \(Self.freePorts.lowerBound) to \(Self.freePorts.upperBound - 1) is free")
         }
         let entrance = ServiceRoute.Entrance(
-            mode: spec.endpointMode, spec: spec.endpoint, baseDirectory: spec.baseDirectory, port: port)
+            mode: spec.endpointMode, spec: spec.endpoint, baseDirectory: spec.baseDirectory, port: port,
+            ui: spec.interfaceFolder)
         try EndpointClaims.check(
             entrance, of: spec.name, against: Array(routes.values) + Array(reserved.values))
         reserved[spec.name] = ServiceRoute(service: spec.name, entrances: [entrance], members: [])
@@ -124,6 +126,7 @@ package actor LoadBalancer {
     /// From now on requests of the service go by this route; `nil` when there is none any more. Returns when its
     /// addresses are open, or known not to be.
     package func set(_ route: ServiceRoute?, of name: ModuleName) async {
+        let site = await site(of: route, name)
         let before = routes[name]
         if let held = reserved[name]?.entrances.first, route?.entrances.contains(held) ?? true { reserved[name] = nil }
         guard route != before else { return }
@@ -148,7 +151,7 @@ package actor LoadBalancer {
         for proxy in proxies {
             let (spec, current) = (route?.entrances.last?.spec, current)
             proxy.eventLoop.execute {
-                if let spec { proxy.value.set(name, spec, current) } else { proxy.value.remove(name) }
+                if let spec { proxy.value.set(name, spec, current, site: site) } else { proxy.value.remove(name) }
             }
         }
         // Those with requests in flight stay until they are drained, or are seen here again.
@@ -157,6 +160,26 @@ package actor LoadBalancer {
             retire(backend)
         }
         if route?.entrances != before?.entrances { await openListeners() }
+    }
+
+    /// The web pages of a service, read when they are another version's than before.
+    private func site(of route: ServiceRoute?, _ name: ModuleName) async -> StaticSite? {
+        guard let folder = route?.entrances.last?.ui, !folder.isEmpty else {
+            sites[name] = nil
+            return nil
+        }
+        if let known = sites[name], known.folder == folder { return known }
+        do {
+            let site = try await runBlocking(name: "site") {
+                Result { () throws(OrchError) in try StaticSite(folder: folder) }
+            }.get()
+            sites[name] = site
+            return site
+        } catch {
+            sites[name] = nil
+            report(TrafficNotice(kind: "endpoint.failed", service: name, message: error.message))
+            return nil
+        }
     }
 
     /// Returns when the instance has nothing in flight any more. What is not done within `limit` is cut off.

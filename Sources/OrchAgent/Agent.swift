@@ -24,6 +24,7 @@ package struct Agent {
     let balancer: LoadBalancer
     let runtime: LocalRuntime
     let shipper: Shipper
+    let artifacts: ArtifactRepository
     let repository: ModuleRepository
     let requests: RequestLog
     let events: EventHub
@@ -57,7 +58,7 @@ package struct Agent {
             // Others may pass through to their own configuration, which lies below; nothing else is open to them.
             for folder in [data, AgentPaths.instances(in: data)] {
                 try Files.makeFolder(folder)
-                try retrying("chmod", folder) { chmod(folder, 0o711) }
+                try Files.allowPassing(folder)
             }
             try Files.replace("\(data)/.writable", with: "")
             Files.remove("\(data)/.writable")
@@ -128,9 +129,15 @@ package struct Agent {
             agentEnvironment: ["ORCH_SOCKET": settings.socket, "ORCH_DATA_DIR": data, "ORCH_BROKERS": kafka.brokers],
             ports: ports, openFiles: openFilesOfInstances, reactor: reactor, logger: runtimeLogger
         ) { newsContinuation.yield(($0, $1)) }
+        var limits = ArchiveLimits.standard
+        if let size = settings.artifactSize { limits.bytes = size }
+        let artifacts = try await ArtifactRepository(
+            folder: AgentPaths.repository(in: data), limits: limits, catalog: store,
+            logger: controlLog.logger(.repositoryManager))
         let containers = ContainerDriver(
             instancesFolder: AgentPaths.instances(in: data), finder: EngineFinder(environment: engineVariables),
-            owner: data, outputs: SpooledOutput(spools: OutputSpools()), ports: ports, logger: runtimeLogger
+            owner: data, outputs: SpooledOutput(spools: OutputSpools()), images: RepositoryImages(artifacts: artifacts),
+            ports: ports, logger: runtimeLogger
         ) { newsContinuation.yield(($0, $1)) }
         let runtime = LocalRuntime(
             processes: processes, containers: containers, news: news, shipper: shipper, topicFiles: topicFiles,
@@ -148,7 +155,7 @@ package struct Agent {
             settings: settings, startedAt: .now(), store: store, deployer: deployer, balancer: balancer,
             runtime: runtime,
             shipper: shipper,
-            repository: ModuleRepository(deployed: deployer),
+            artifacts: artifacts, repository: ModuleRepository(artifacts: artifacts, deployed: deployer),
             requests: RequestLog(history: store, logger: controlLog.logger(.requestManager)), events: hub,
             logReader: LogReader(source: topics),
             brokerAddress: kafka.brokers, notices: notices, token: try token(in: data))
@@ -169,6 +176,7 @@ package struct Agent {
         services.append(
             .init(service: BackgroundService(onShutdown: { deployer.finish() }) { try await deployer.run() }))
         services.append(.init(service: BackgroundService { await agent.refreshLosses() }))
+        services.append(.init(service: BackgroundService { await agent.repository.run() }))
         services.append(.init(service: BackgroundService { await giveBackMemory() }))
         services.append(
             contentsOf: try await APIServer(agent: agent, logger: controlLog.logger(.requestManager)).services())

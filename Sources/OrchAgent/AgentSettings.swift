@@ -26,13 +26,15 @@ package struct AgentSettings: Sendable {
     /// The embedded broker's port; 0 for a free one.
     package var brokerPort: Int
     package var broker: BrokerOptions
+    /// Bytes that an artifact may have, packed or unpacked; `nil` for the default.
+    package var artifactSize: Int64?
     package var logLevel: String
     /// Whether instances are stopped when the agent is.
     package var stopsInstances: Bool
 
     package init(
         dataDirectory: String, socket: String?, httpPort: Int?, kafka: String?, kafkaConfig: String?,
-        brokerPort: Int, broker: BrokerOptions, logLevel: String,
+        brokerPort: Int, broker: BrokerOptions, artifactSize: Int64?, logLevel: String,
         stopsInstances: Bool
     ) {
         self.dataDirectory = dataDirectory
@@ -42,6 +44,7 @@ package struct AgentSettings: Sendable {
         self.kafkaConfig = kafkaConfig
         self.brokerPort = brokerPort
         self.broker = broker
+        self.artifactSize = artifactSize
         self.logLevel = logLevel
         self.stopsInstances = stopsInstances
     }

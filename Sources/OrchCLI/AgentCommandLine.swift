@@ -13,6 +13,8 @@ package struct AgentCommandLine: Sendable {
     package var brokerSyncsAlways: Bool
     package var brokerRetentionBytes: Int?
     package var brokerRetention: TimeSpan?
+    /// Bytes that an artifact may have.
+    package var artifactSize: Int64?
     package var logLevel: String
     package var stopsInstances: Bool
 
@@ -48,6 +50,7 @@ package struct AgentCommandLine: Sendable {
                 Int($0.bytes)
             }
             brokerRetention = try invocation.duration("broker-retention-time")
+            artifactSize = try invocation.text("artifact-size").flatMap(ByteSize.init)?.bytes
             logLevel = try invocation.text("log-level") ?? "info"
             stopsInstances = try invocation.flag("stop-instances")
         }

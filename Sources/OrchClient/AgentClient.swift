@@ -16,7 +16,7 @@ package struct AgentClient: Sendable {
     }
 
     /// The largest answer that is no stream, in bytes.
-    private static let largestAnswer = 256 << 20
+    static let largestAnswer = 256 << 20
 
     package let door: Door
 
@@ -47,13 +47,17 @@ package struct AgentClient: Sendable {
     }
 
     /// Follows a stream of server-sent events until it ends or `body` returns `false`.
+    ///
+    /// - Parameter content: is posted, where something is asked for that way.
     package func stream(
-        _ path: String, query: [(String, String)], body: (ServerSentEvent) async throws -> Bool
+        _ path: String, query: [(String, String)] = [], posting content: (any Encodable)? = nil,
+        body: (ServerSentEvent) async throws -> Bool
     ) async throws(OrchError) {
         do {
-            try await HTTPConnection.exchange(request("GET", path, query, nil), at: door) { status, chunks in
-                guard status == .ok else {
-                    try Self.check(status, try await chunks.collect(upTo: Self.largestAnswer))
+            let request = try request(content == nil ? "GET" : "POST", path, query, content)
+            try await HTTPConnection.exchange(request, at: door) { head, chunks in
+                guard head.status == .ok else {
+                    try Self.check(head.status, try await chunks.collect(upTo: Self.largestAnswer))
                     return
                 }
                 try await Self.read(chunks, body)
@@ -65,16 +69,26 @@ package struct AgentClient: Sendable {
 
     /// Hands an answer's bytes on as they come.
     ///
+    /// - Parameters:
+    ///   - offset: the first byte that is wanted, of what has `tag`; something else comes from its beginning.
+    ///   - begin: called before with what the answer's head says.
     /// - Throws: `unavailable` where it breaks off before its end.
     package func download(
-        _ path: String, query: [(String, String)], body: (ByteBuffer) async throws -> Void
+        _ path: String, query: [(String, String)] = [], from offset: Int64 = 0, tag: String? = nil,
+        begin: (DownloadHead) throws -> Void = { _ in }, body: (ByteBuffer) async throws -> Void
     ) async throws(OrchError) {
         do {
-            try await HTTPConnection.exchange(request("GET", path, query, nil), at: door) { status, chunks in
-                guard status == .ok else {
-                    try Self.check(status, try await chunks.collect(upTo: Self.largestAnswer))
+            var request = try request("GET", path, query, nil)
+            if offset > 0, let tag {
+                request.head.headers.add(name: "range", value: "bytes=\(offset)-")
+                request.head.headers.add(name: "if-range", value: tag)
+            }
+            try await HTTPConnection.exchange(request, at: door) { head, chunks in
+                guard head.status == .ok || head.status == .partialContent else {
+                    try Self.check(head.status, try await chunks.collect(upTo: Self.largestAnswer))
                     return
                 }
+                try begin(DownloadHead(head, offset: head.status == .partialContent ? offset : 0))
                 for try await chunk in chunks { try await body(chunk) }
             }
         } catch {
@@ -102,8 +116,8 @@ package struct AgentClient: Sendable {
     ) async throws -> (HTTPResponseStatus, ByteBuffer) {
         try await withThrowingTaskGroup(of: (HTTPResponseStatus, ByteBuffer).self) { group in
             group.addTask {
-                try await HTTPConnection.exchange(request, at: door) { status, body in
-                    (status, try await body.collect(upTo: Self.largestAnswer))
+                try await HTTPConnection.exchange(request, at: door) { head, body in
+                    (head.status, try await body.collect(upTo: Self.largestAnswer))
                 }
             }
             group.addTask {
@@ -116,7 +130,7 @@ package struct AgentClient: Sendable {
         }
     }
 
-    private func request(
+    func request(
         _ method: String, _ path: String, _ query: [(String, String)], _ body: (any Encodable)?
     ) throws -> HTTPConnection.Request {
         var headers = HTTPHeaders([("user-agent", "orch/\(OrchVersion.current)"), ("connection", "close")])
@@ -137,27 +151,13 @@ package struct AgentClient: Sendable {
             headers.add(name: "content-type", value: "application/json")
         }
         if method != "GET" { headers.add(name: "content-length", value: String(content.readableBytes)) }
-        let pairs = query.map { "\(Self.escape($0.0))=\(Self.escape($0.1))" }.joined(separator: "&")
+        let pairs = query.map { "\($0.0.percentEncoded)=\($0.1.percentEncoded)" }.joined(separator: "&")
         let target = pairs.isEmpty ? path : "\(path)?\(pairs)"
         let head = HTTPRequestHead(version: .http1_1, method: .init(rawValue: method), uri: target, headers: headers)
         return HTTPConnection.Request(head: head, body: content)
     }
 
-    /// Percent-encodes all but the unreserved characters of RFC 3986.
-    private static func escape(_ text: String) -> String {
-        var escaped = ""
-        for byte in text.utf8 {
-            if byte.isAlphanumeric || "-._~".utf8.contains(byte) {
-                escaped.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                let digits = String(byte, radix: 16, uppercase: true)
-                escaped += digits.count == 1 ? "%0\(digits)" : "%\(digits)"
-            }
-        }
-        return escaped
-    }
-
-    private static func check(_ status: HTTPResponseStatus, _ bytes: ByteBuffer) throws {
+    static func check(_ status: HTTPResponseStatus, _ bytes: ByteBuffer) throws {
         guard status.code >= 300 else { return }
         if let body = try? JSONDecoder().decode(ErrorBody.self, from: Data(bytes.readableBytesView)) {
             let details = (body.details ?? []).map { "\n  \($0)" }.joined()
@@ -168,7 +168,7 @@ package struct AgentClient: Sendable {
             "the agent answered \(status.code): the request is too large, or that is no orch agent")
     }
 
-    private func translate(_ error: any Error) -> OrchError {
+    func translate(_ error: any Error) -> OrchError {
         if let error = error as? OrchError { return error }
         if error is DecodingError {
             return OrchError(
@@ -185,5 +185,21 @@ package struct AgentClient: Sendable {
         case .address(let url, _):
             return OrchError(.unavailable, "no agent answers at \(url): is it started with --http-port?", cause: error)
         }
+    }
+}
+
+/// What is known of a download before its bytes come.
+package struct DownloadHead: Sendable {
+    /// Of the first byte that comes.
+    package var offset: Int64
+    /// Bytes of the whole; `nil` where nobody knows.
+    package var size: Int64?
+    /// Tells contents apart, with its quotes.
+    package var tag: String?
+
+    fileprivate init(_ head: HTTPResponseHead, offset: Int64) {
+        self.offset = offset
+        size = head.headers.first(name: "content-length").flatMap { Int64($0) }.map { $0 + offset }
+        tag = head.headers.first(name: "etag")
     }
 }

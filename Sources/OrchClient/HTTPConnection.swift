@@ -41,24 +41,42 @@ enum HTTPConnection {
     private static let connectTimeout = TimeAmount.seconds(5)
 
     /// Sends a request and hands the answer to `handle`. Cancelling closes the connection.
+    ///
+    /// - Parameter content: gives the body bit by bit, and may block, where it is not in the request; `nil` ends it. An answer that comes
+    ///   before its end ends it, too.
     static func exchange<Value>(
-        _ request: Request, at door: AgentClient.Door, _ handle: (HTTPResponseStatus, Body) async throws -> Value
+        _ request: Request, at door: AgentClient.Door,
+        sending content: (@Sendable () throws -> ByteBuffer?)? = nil,
+        _ handle: (HTTPResponseHead, Body) async throws -> Value
     ) async throws -> Value {
         let connection = try await connect(door)
         return try await connection.executeThenClose { inbound, outbound in
-            try await outbound.write(request)
+            async let sending: Void = send(request, content, outbound)
             var parts = inbound.makeAsyncIterator()
-            guard case .head(let head)? = try await parts.next() else { throw ChannelError.inputClosed }
-            return try await handle(head.status, Body(parts: parts))
+            guard case .head(let head)? = try await parts.next() else {
+                // What went wrong while sending says more than that no answer came.
+                try await sending
+                throw ChannelError.inputClosed
+            }
+            return try await handle(head, Body(parts: parts))
         }
     }
 
-    private static func connect(_ door: AgentClient.Door) async throws -> NIOAsyncChannel<
-        HTTPClientResponsePart, Request
-    > {
+    private static func send(
+        _ request: Request, _ content: (@Sendable () throws -> ByteBuffer?)?,
+        _ outbound: NIOAsyncChannelOutboundWriter<RequestPart>
+    ) async throws {
+        guard let content else { return try await outbound.write(.whole(request)) }
+        try await outbound.write(.head(request.head))
+        while let bytes = try content() { try await outbound.write(.body(bytes)) }
+        try await outbound.write(.end)
+    }
+
+    private typealias Connection = NIOAsyncChannel<HTTPClientResponsePart, RequestPart>
+
+    private static func connect(_ door: AgentClient.Door) async throws -> Connection {
         let bootstrap = ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup).connectTimeout(connectTimeout)
-        let initialize: @Sendable (any Channel) -> EventLoopFuture<NIOAsyncChannel<HTTPClientResponsePart, Request>> = {
-            channel in
+        let initialize: @Sendable (any Channel) -> EventLoopFuture<Connection> = { channel in
             channel.eventLoop.makeCompletedFuture {
                 try channel.pipeline.syncOperations.addHTTPClientHandlers()
                 try channel.pipeline.syncOperations.addHandler(RequestWriter())
@@ -80,18 +98,31 @@ enum HTTPConnection {
     }
 }
 
+/// What is written to a connection.
+enum RequestPart: Sendable {
+    case whole(HTTPConnection.Request)
+    case head(HTTPRequestHead)
+    case body(ByteBuffer)
+    case end
+}
+
 /// Takes a request apart for NIO's codec.
 private final class RequestWriter: ChannelOutboundHandler {
-    typealias OutboundIn = HTTPConnection.Request
+    typealias OutboundIn = RequestPart
     typealias OutboundOut = HTTPClientRequestPart
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        let request = unwrapOutboundIn(data)
-        context.write(wrapOutboundOut(.head(request.head)), promise: nil)
-        if request.body.readableBytes > 0 {
-            context.write(wrapOutboundOut(.body(.byteBuffer(request.body))), promise: nil)
+        switch unwrapOutboundIn(data) {
+        case .whole(let request):
+            context.write(wrapOutboundOut(.head(request.head)), promise: nil)
+            if request.body.readableBytes > 0 {
+                context.write(wrapOutboundOut(.body(.byteBuffer(request.body))), promise: nil)
+            }
+            context.write(wrapOutboundOut(.end(nil)), promise: promise)
+        case .head(let head): context.write(wrapOutboundOut(.head(head)), promise: promise)
+        case .body(let bytes): context.write(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: promise)
+        case .end: context.write(wrapOutboundOut(.end(nil)), promise: promise)
         }
-        context.write(wrapOutboundOut(.end(nil)), promise: promise)
     }
 }
 

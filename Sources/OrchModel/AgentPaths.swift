@@ -6,6 +6,7 @@ package enum AgentPaths {
     package static func database(in data: String) -> String { "\(data)/orch.db" }
     package static func instances(in data: String) -> String { "\(data)/instances" }
     package static func broker(in data: String) -> String { "\(data)/broker" }
+    package static func repository(in data: String) -> String { "\(data)/Repository" }
     package static func control(in data: String) -> String { "\(data)/control" }
     package static func logs(in data: String) -> String { "\(data)/LoggingModule" }
     /// The port that the embedded broker had last, so that it keeps it.

@@ -7,6 +7,8 @@ package struct InstanceLaunch: Codable, Sendable {
     package var ordinal: Int
     /// The ports it has, by name; the ones it lacks are chosen at the start.
     package var ports: [String: Int]
+    /// Where it reaches other services, as far as they are known when it starts.
+    package var services: [ModuleName: String] = [:]
 
     package init(id: InstanceID, revision: Int, spec: ModuleSpec, ordinal: Int, ports: [String: Int]) {
         self.id = id
@@ -23,6 +25,7 @@ package struct InstanceLaunch: Codable, Sendable {
         spec = try ModuleSpec(stored: container.decode(JSONValue.self, forKey: .spec))
         ordinal = try container.decode(Int.self, forKey: .ordinal)
         ports = try container.decode([String: Int].self, forKey: .ports)
+        services = try container.decodeIfPresent([ModuleName: String].self, forKey: .services) ?? [:]
     }
 }
 

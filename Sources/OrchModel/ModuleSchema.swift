@@ -79,6 +79,10 @@ package enum ModuleSchema {
         Key("placement", .object(placementKeys), or: [:], "Which server an instance is put on."),
         Key("labels", .map, or: [:], "Words of your own to select by."),
         Key("container", .object(containerKeys), or: [:], "What only containers have."),
+        Key(
+            "ui", .string(example: "./ui"), or: "",
+            "Folder of web pages, which the load balancer serves at the service's /ui/; for what is in the repository the folder ui by default."
+        ),
     ]
 
     private static let containerKeys: [Key] = [

@@ -32,13 +32,15 @@ package struct ModuleSpec: Codable, Hashable, Sendable {
     package var placement: PlacementSpec
     package var labels: [String: String]
     package var container: ContainerSpec
+    /// The folder of the service's web page, relative to the module file; empty for none.
+    package var ui: String
 
     package enum CodingKeys: String, CodingKey {
         case name, version, topic, description, runtime, image, command, args
         case baseDirectory = "base_directory"
         case workdir, env, files, ports, endpoint, health, restart, stop, replicas, user, limits, logs
         case dependsOn = "depends_on"
-        case update, placement, labels, container
+        case update, placement, labels, container, ui
     }
 }
 
@@ -102,6 +104,15 @@ package struct ConfigurationFile: Codable, Hashable, Sendable {
     package var mode: String
     /// It is read at each start, and written down nowhere else than in the instance's own folder.
     package var secret: Bool
+
+    /// A file that is copied.
+    package init(path: String, source: String, mode: String) {
+        self.path = path
+        content = ""
+        self.source = source
+        self.mode = mode
+        secret = false
+    }
 }
 
 package struct PortSpec: Codable, Hashable, Sendable {
@@ -274,6 +285,11 @@ extension ModuleSpec {
             if update.strategy == .recreate { return "update.strategy is recreate" }
             return ports.first { $0.port != 0 }.map { "port \($0.port) is fixed" }
         }
+    }
+
+    /// The folder of the service's web pages, absolute; empty for none.
+    package var interfaceFolder: String {
+        ui.isEmpty || ui.hasPrefix("/") ? ui : "\(baseDirectory)/\(ui)"
     }
 
     package var startsFirst: Bool { sideBySideObstacle == nil }

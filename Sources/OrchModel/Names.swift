@@ -8,11 +8,18 @@ package protocol CheckedName: RawRepresentable<String>, Hashable, Codable, Senda
     /// What it names, for the error message.
     static var noun: String { get }
     static var longest: Int { get }
+    /// What a well-formed name is, for the error message.
+    static var rule: String { get }
+    static func isWellFormed(_ text: String) -> Bool
     init(unchecked: String)
 }
 
 extension CheckedName {
     package static var longest: Int { 63 }
+
+    package static var rule: String {
+        "use 1 to \(longest) letters, digits, '-', '_' or '.', beginning with a letter or a digit"
+    }
 
     package init?(rawValue: String) {
         guard Self.isWellFormed(rawValue) else { return nil }
@@ -23,10 +30,7 @@ extension CheckedName {
     package init(checking text: String) throws(OrchError) {
         guard let name = Self(rawValue: text) else {
             let shown = text.count > 40 ? "\(text.prefix(40))…" : text
-            throw OrchError(
-                .invalidRequest,
-                "\(shown.quotedOneLine) is no \(Self.noun): use 1 to \(Self.longest) letters, digits, '-', '_' or '.', "
-                    + "beginning with a letter or a digit")
+            throw OrchError(.invalidRequest, "\(shown.quotedOneLine) is no \(Self.noun): \(Self.rule)")
         }
         self = name
     }
@@ -44,7 +48,7 @@ extension CheckedName {
 
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
-    static func isWellFormed(_ text: String) -> Bool {
+    package static func isWellFormed(_ text: String) -> Bool {
         guard let first = text.utf8.first, text.utf8.count <= longest, first.isAlphanumeric else { return false }
         return text.utf8.allSatisfy {
             $0.isAlphanumeric || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")

@@ -20,12 +20,15 @@ package struct ServiceRoute: Hashable, Sendable {
         package var baseDirectory: String
         /// The port it listens at; never 0.
         package var port: Int
+        /// The folder of the service's web pages, absolute; empty for none.
+        package var ui: String
 
-        package init(mode: EndpointSpec.Mode, spec: EndpointSpec, baseDirectory: String, port: Int) {
+        package init(mode: EndpointSpec.Mode, spec: EndpointSpec, baseDirectory: String, port: Int, ui: String = "") {
             self.mode = mode
             self.spec = spec
             self.baseDirectory = baseDirectory
             self.port = port
+            self.ui = ui
         }
 
         /// As people and programs write it.

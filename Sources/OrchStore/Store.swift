@@ -66,6 +66,14 @@ package struct Store: Sendable {
                     CREATE TABLE request (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, content TEXT NOT NULL) STRICT;
                     """)
         }
+        migrator.registerMigration("2: artifacts") { database in
+            try database.execute(
+                sql: """
+                    CREATE TABLE artifact_tag (name TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (name, version)) STRICT;
+                    CREATE TABLE artifact_manifest (name TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (name, digest)) STRICT;
+                    CREATE TABLE artifact_source (source TEXT PRIMARY KEY, digest TEXT NOT NULL) STRICT;
+                    """)
+        }
         return migrator
     }
 

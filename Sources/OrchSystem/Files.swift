@@ -97,6 +97,13 @@ package enum Files {
         return names.sorted()
     }
 
+    /// The paths of all files below a folder, relative to it and sorted; links count as what they lead to.
+    package static func listTree(_ path: String) -> [String] {
+        list(path).flatMap { name in
+            isFolder("\(path)/\(name)") ? listTree("\(path)/\(name)").map { "\(name)/\($0)" } : [name]
+        }
+    }
+
     package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     package static func isFolder(_ path: String) -> Bool {
@@ -120,6 +127,16 @@ package enum Files {
     }
 
     package static func remove(_ path: String) { unlink(path) }
+
+    /// Makes a symbolic link, which may lead nowhere.
+    package static func link(_ path: String, to target: String) throws(SystemError) {
+        try retrying("symlink", path) { symlink(target, path) }
+    }
+
+    /// Lets other users go through a folder to what they know the name of.
+    package static func allowPassing(_ folder: String) throws(SystemError) {
+        try retrying("chmod", folder) { chmod(folder, 0o711) }
+    }
 
     /// Removes a folder with all that is in it; links are removed, not followed.
     package static func removeTree(_ path: String) {
@@ -195,6 +212,9 @@ package struct Descriptor: ~Copyable, Sendable {
             if errno != EINTR { throw SystemError("read") }
         }
     }
+
+    /// Has the kernel begin to write a part to the disk, without waiting for it.
+    package func startWriting(from offset: Int64, count: Int64) { orch_start_writing(number, offset, count) }
 
     package func write(_ bytes: [UInt8]) throws(SystemError) { try Self.write(bytes, to: number) }
 

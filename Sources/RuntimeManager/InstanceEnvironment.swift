@@ -44,6 +44,9 @@ struct InstanceEnvironment {
         all["ORCH_INSTANCE_ID"] = launch.id.rawValue
         all["ORCH_INSTANCE_ORDINAL"] = String(launch.ordinal)
         all["ORCH_CONFIG_DIR"] = configuration
+        for (name, address) in launch.services {
+            all["ORCH_SERVICE_\(Self.variableName(name.rawValue))_URL"] = address
+        }
         for (index, port) in spec.ports.enumerated() {
             let number = String(ports[port.name] ?? port.port)
             all["ORCH_PORT_\(Self.variableName(port.name))"] = number

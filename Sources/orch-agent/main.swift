@@ -17,8 +17,8 @@ do {
     try await Agent.run(
         AgentSettings(
             dataDirectory: line.dataDirectory, socket: line.socket, httpPort: line.httpPort, kafka: line.kafka,
-            kafkaConfig: line.kafkaConfig, brokerPort: line.brokerPort, broker: broker, logLevel: line.logLevel,
-            stopsInstances: line.stopsInstances))
+            kafkaConfig: line.kafkaConfig, brokerPort: line.brokerPort, broker: broker,
+            artifactSize: line.artifactSize, logLevel: line.logLevel, stopsInstances: line.stopsInstances))
     // Threads of libraries still run, and must not find their memory taken down.
     _exit(0)
 } catch {

@@ -62,6 +62,9 @@ int orch_next_signal(int descriptor);
 
 // MARK: Descriptors, files and sockets (all close-on-exec)
 
+// Has the kernel begin to write a part of a file to the disk, without waiting for it.
+void orch_start_writing(int fd, int64_t offset, int64_t count);
+
 int orch_pipe(int *_Nonnull fds);
 int64_t orch_read(int fd, void *_Nonnull buffer, size_t count);
 int64_t orch_write(int fd, const void *_Nonnull buffer, size_t count);

@@ -5,6 +5,8 @@ struct ProxyAnswer {
     let status: Int
     let text: String
     var retryAfter: Int?
+    /// Methods that are allowed.
+    var allow: String?
 
     func bytes(requestID: String, closes: Bool, withoutBody: Bool) -> ByteBuffer {
         let body = "\(status) \(Self.phrase(status)): \(text)\n"
@@ -12,6 +14,7 @@ struct ProxyAnswer {
         head += "Content-Type: text/plain; charset=utf-8\r\nContent-Length: \(body.utf8.count)\r\n"
         head += "Cache-Control: no-store\r\n"
         if !requestID.isEmpty { head += "X-Request-Id: \(requestID)\r\n" }
+        if let allow { head += "Allow: \(allow)\r\n" }
         if let retryAfter { head += "Retry-After: \(retryAfter)\r\n" }
         if closes { head += "Connection: close\r\n" }
         return ByteBuffer(string: head + "\r\n" + (withoutBody ? "" : body))
@@ -21,6 +24,7 @@ struct ProxyAnswer {
         switch status {
         case 400: "Bad Request"
         case 404: "Not Found"
+        case 405: "Method Not Allowed"
         case 408: "Request Timeout"
         case 431: "Request Header Fields Too Large"
         case 502: "Bad Gateway"

@@ -87,14 +87,31 @@ extension HTTPClientConnection {
 
     /// Answers without an instance.
     func answerOurselves(_ answer: ProxyAnswer) {
-        guard var current = exchange else { return }
-        let isWhole = current.scanner.isDone
-        // A client of HTTP/1.0 would wait for the end of a connection that stays open.
-        current.closesAfter = current.closesAfter || !isWhole || current.head.isHTTP10
-        write(answer.bytes(requestID: current.name, closes: current.closesAfter, withoutBody: current.head.isHead))
-        finishExchange(status: answer.status, failed: answer.status == 502 || answer.status == 504)
-        if current.closesAfter {
-            if !isWhole { unread = ByteBuffer(bytes: [0]) }
+        guard let current = exchange else { return }
+        let closes = closesAfterOwnAnswer(current)
+        write(answer.bytes(requestID: current.name, closes: closes, withoutBody: current.head.isHead))
+        endOwnAnswer(current, status: answer.status, closes: closes)
+    }
+
+    /// - Parameter head: the first lines, without the empty one that ends it.
+    func answerOurselves(status: Int, head: String, body: ByteBuffer?) {
+        guard let current = exchange else { return }
+        let closes = closesAfterOwnAnswer(current)
+        write(
+            ByteBuffer(string: "\(head)X-Request-Id: \(current.name)\r\n\(closes ? "Connection: close\r\n" : "")\r\n"))
+        if let body, body.readableBytes > 0 { write(body) }
+        endOwnAnswer(current, status: status, closes: closes)
+    }
+
+    /// A client of HTTP/1.0 would wait for the end of a connection that stays open.
+    private func closesAfterOwnAnswer(_ current: Exchange) -> Bool {
+        current.closesAfter || !current.scanner.isDone || current.head.isHTTP10
+    }
+
+    private func endOwnAnswer(_ current: Exchange, status: Int, closes: Bool) {
+        finishExchange(status: status, failed: status == 502 || status == 504)
+        if closes {
+            if !current.scanner.isDone { unread = ByteBuffer(bytes: [0]) }
             closeAfterFlush()
         } else {
             flush()

@@ -270,12 +270,20 @@ final class HTTPClientConnection: ChannelDuplexHandler, SweptConnection {
             number: exchangeCount, head: head, service: service, requestID: given,
             generatedID: given == nil ? proxy.nextRequestID() : 0, begun: proxy.now)
         writeOutgoing(exchange)
+        var page: (site: StaticSite, path: String, knownTag: String, method: String)?
+        if let service, let site = service.site, let path = sitePath(head, of: service) {
+            let method = unread.withUnsafeReadableBytes { String(decoding: $0[head.method], as: UTF8.self) }
+            page = (site, path, knownTag(head), method)
+        }
         skipUnread(head.length)
         self.exchange = exchange
         state = .waiting
         guard service != nil else {
             return answerOurselves(
                 ProxyAnswer(status: 404, text: "no service answers for this host and path; 'orch services' lists them"))
+        }
+        if let page {
+            return answer(from: page.site, path: page.path, knownTag: page.knownTag, method: page.method)
         }
         proceed()
     }

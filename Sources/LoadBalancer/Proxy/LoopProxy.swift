@@ -38,15 +38,17 @@ final class LoopProxy {
 
     // MARK: Routes
 
-    func set(_ service: ModuleName, _ spec: EndpointSpec, _ backends: [(backend: Backend, share: Double?)]) {
+    func set(
+        _ service: ModuleName, _ spec: EndpointSpec, _ backends: [(backend: Backend, share: Double?)], site: StaticSite?
+    ) {
         now = .now()
         let known = services[service] ?? LoopService(service, spec, self)
         services[service] = known
-        known.update(spec, backends)
+        known.update(spec, backends, site: site)
     }
 
     func remove(_ service: ModuleName) {
-        services[service]?.update(services[service]!.spec, [])
+        services[service]?.update(services[service]!.spec, [], site: nil)
         services[service] = nil
     }
 

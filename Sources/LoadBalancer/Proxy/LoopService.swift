@@ -11,6 +11,9 @@ final class LoopService {
     let name: ModuleName
     private unowned let proxy: LoopProxy
     private(set) var spec: EndpointSpec
+    /// Its web pages, and what the paths of requests for them begin with.
+    private(set) var site: StaticSite? = nil
+    private(set) var sitePrefix: [UInt8] = []
     private(set) var members: [LoopMember] = []
     /// Members of a canary with their part of the requests, and the rest.
     private var canary: (members: [LoopMember], share: Double)?
@@ -32,7 +35,9 @@ final class LoopService {
     var timeout: TimeAmount { .nanoseconds(spec.timeout.nanoseconds) }
 
     /// - Parameter backends: each with the part of the requests that all of its kind get; `nil` for what is left.
-    func update(_ spec: EndpointSpec, _ backends: [(backend: Backend, share: Double?)]) {
+    func update(_ spec: EndpointSpec, _ backends: [(backend: Backend, share: Double?)], site: StaticSite? = nil) {
+        self.site = site
+        sitePrefix = Array("\(spec.path == "/" ? "" : spec.path)/ui".utf8)
         if spec.accessLog != self.spec.accessLog { accessLog = AccessLogBudget(linesPerSecond: spec.accessLog) }
         self.spec = spec
         let known = members

@@ -36,6 +36,10 @@ enum EventStream {
         case events([Event])
         /// The workload that was followed has ended with this status.
         case exit(Int32)
+        /// What a build prints.
+        case output(String)
+        /// What a build has made.
+        case artifact(ArtifactView)
         /// Everything that was asked for has been sent.
         case end
         /// A comment, which tells whether the other end is still there.
@@ -47,6 +51,8 @@ enum EventStream {
             case .lines(let lines): Self.encode(lines)
             case .position(let position): ByteBuffer(string: "event: position\ndata: \(position)\n\n")
             case .exit(let status): ByteBuffer(string: "event: exit\ndata: \(status)\n\n")
+            case .output(let text): try Self.encode([(text, nil)], as: "output")
+            case .artifact(let artifact): try Self.encode([(artifact, nil)], as: "artifact")
             case .events(let events): try Self.encode(events.map { ($0, $0.sequence) }, as: "event")
             case .end: try Self.encode([(true, nil)], as: "end")
             case .ping: ByteBuffer(string: ": ping\n\n")

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import HTTPTypes
 import Hummingbird
 import OrchModel
@@ -81,13 +82,34 @@ struct AccessGuard: RouterMiddleware {
         if let origin = request.headers[.origin], origin != "http://\(host)" {
             throw OrchError(.notAllowed, "pages of another site may not use the agent")
         }
-        guard let given = request.headers[.authorization], given.hasPrefix("Bearer "), isToken(given.dropFirst(7))
-        else {
+        let isRegistry = request.uri.path == "/v2" || request.uri.path.hasPrefix("/v2/")
+        guard let given = request.headers[.authorization], isToken(given, orPassword: isRegistry) else {
+            // Clients of registries ask without a token first, to learn which kind is wanted.
+            if isRegistry { return Self.challenge }
             throw OrchError(
                 .notAllowed,
                 "the token is missing or wrong: put the content of the agent's file 'token' into ORCH_TOKEN")
         }
         return try await next(request, context)
+    }
+
+    private static var challenge: Response {
+        let error = OrchError(
+            .notAllowed,
+            "sign in first: 'docker login ADDRESS' with any user and the content of the agent's file 'token'")
+        var response = RegistryError(.unauthorized, "UNAUTHORIZED", error).response
+        response.headers[.wwwAuthenticate] = "Basic realm=\"orch\""
+        return response
+    }
+
+    /// - Parameter isPassword: whether it may be the password of a basic authentication (RFC 7617), with any user.
+    private func isToken(_ field: String, orPassword isPassword: Bool) -> Bool {
+        if field.hasPrefix("Bearer ") { return isToken(field.dropFirst(7)) }
+        guard isPassword, field.hasPrefix("Basic "),
+            let bytes = Data(base64Encoded: String(field.dropFirst(6))),
+            let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
+        else { return false }
+        return isToken(String(decoding: bytes[(colon + 1)...], as: UTF8.self)[...])
     }
 
     /// Takes the same time wherever the first difference is.

@@ -12,6 +12,8 @@ struct Routes: Sendable {
         addServices(to: v1)
         addInstances(to: v1)
         addLogs(to: v1)
+        addArtifacts(to: v1)
+        addRegistry(to: router)
         addOutline(to: v1)
     }
 }

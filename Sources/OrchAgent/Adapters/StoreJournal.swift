@@ -39,6 +39,8 @@ struct StoreJournal: DeploymentJournal {
 
 extension Store: RequestHistory {}
 
+extension Store: ArtifactCatalog {}
+
 extension Deployer: DeployedModules {
     package func deployedServices() async -> [ServiceView] { services }
 }

@@ -44,6 +44,9 @@ package enum AgentOptions {
             "broker-retention-time", nil, .duration, "SPAN",
             "How long the embedded broker keeps a record; 168h by default."),
         OptionSpec(
+            "artifact-size", nil, .size, "SIZE",
+            "The most that an artifact in the repository may have, packed or unpacked; 8G by default."),
+        OptionSpec(
             "log-level", nil, .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "LEVEL",
             "What the agent's own modules log; info by default."),
         OptionSpec("stop-instances", nil, "Stop all instances when the agent ends."),

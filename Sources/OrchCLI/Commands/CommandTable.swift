@@ -5,6 +5,7 @@ enum CommandTable {
         .deploy, .plan, .validate, .wait,
         .rollback, .promote, .abort, .pause, .resume, .history, .diff,
         .start, .stop, .restart, .scale, .remove,
+        .push, .artifacts, .pull, .build, .prune,
         .instances, .services, .modules, .inspect, .port, .stats, .why,
         .logs, .logsAnalyze, .logsExport, .topics, .events,
         .config, .completion, .version, .help, .complete, .manual,

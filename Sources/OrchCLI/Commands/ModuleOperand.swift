@@ -8,13 +8,19 @@ enum ModuleOperand {
         OptionSpec(
             "env", "e", .text, "NAME=VALUE", repeats: true,
             "Environment variable; several times. NAME alone takes it from here."),
+        OptionSpec(
+            "runtime", nil, .choice(RuntimeKind.allCases.map(\.rawValue)), "RUNTIME",
+            "What it runs on, instead of what the file says; a container runs the image of the module's name in the repository where the file names none."
+        ),
     ]
 
     static func request(_ invocation: Invocation) throws(OrchError) -> DeployRequest {
         let operand = invocation.operands[0]
-        var request = DeployRequest(replicas: try invocation.integer("replicas"), env: try variables(invocation))
+        var request = DeployRequest(
+            replicas: try invocation.integer("replicas"), env: try variables(invocation),
+            runtime: try invocation.text("runtime").flatMap(RuntimeKind.init(rawValue:)))
         guard isPath(operand) else {
-            request.module = try ModuleName(checking: operand).rawValue
+            request.module = try ArtifactReference(checking: operand).description
             return request
         }
         let path = try modulePath(operand, invocation)

@@ -1,6 +1,6 @@
 /// A module that can be deployed by its name.
 package struct ModuleView: Codable, Sendable {
-    package enum Source: String, Codable, Sendable { case shipped, deployed }
+    package enum Source: String, Codable, Sendable { case shipped, deployed, pushed }
     package var name: ModuleName
     package var version: String
     package var source: Source

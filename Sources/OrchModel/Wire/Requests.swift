@@ -1,4 +1,5 @@
-/// Asks for a version of a module to run. Either `module` names a known one, or `file` is the text of a module file.
+/// Asks for a version of a module to run. Either `module` names a known one, as in `shop` or `shop:1.2`, or `file` is the text
+/// of a module file.
 package struct DeployRequest: Codable, Sendable {
     package var module: String?
     package var file: String?
@@ -8,12 +9,14 @@ package struct DeployRequest: Codable, Sendable {
     package var env: [String: String]?
     /// The number of the first port.
     package var port: Int?
+    /// Instead of what the module file says.
+    package var runtime: RuntimeKind?
     /// The revision that was planned against, 0 for none: another one is a conflict.
     package var checkIndex: Int?
 
     package init(
         module: String? = nil, file: String? = nil, path: String? = nil, replicas: Int? = nil,
-        env: [String: String]? = nil, port: Int? = nil, checkIndex: Int? = nil
+        env: [String: String]? = nil, port: Int? = nil, runtime: RuntimeKind? = nil, checkIndex: Int? = nil
     ) {
         self.module = module
         self.file = file
@@ -21,11 +24,12 @@ package struct DeployRequest: Codable, Sendable {
         self.replicas = replicas
         self.env = env
         self.port = port
+        self.runtime = runtime
         self.checkIndex = checkIndex
     }
 
     package enum CodingKeys: String, CodingKey {
-        case module, file, path, replicas, env, port
+        case module, file, path, replicas, env, port, runtime
         case checkIndex = "check_index"
     }
 }

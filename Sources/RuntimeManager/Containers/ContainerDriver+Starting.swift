@@ -46,13 +46,15 @@ extension ContainerDriver {
             container: launch, ports: launch.spec.containerPorts(for: ports),
             configuration: ContainerPaths.configuration)
         try ConfigurationWriter(folder: folder, environment: environment, spec: launch.spec).write(for: .containerUser)
-        let plan = ContainerPlan(launch, ports: ports, environment: environment, folder: folder, agent: owner)
+        var plan = ContainerPlan(launch, ports: ports, environment: environment, folder: folder, agent: owner)
+        let stored = try await images.image(plan.image)
+        if let stored { plan.image = stored.name }
         starting[plan.network, default: 0] += 1
         defer { starting[plan.network, default: 1] -= 1 }
         var made: String?
         do throws(OrchError) {
             try await makeNetwork(plan.network, client)
-            let container = try await create(id, plan, client, progress)
+            let container = try await create(id, plan, stored, client, progress)
             made = container
             try folder.note(ContainerRecord(engine: client.address, container: container))
             let entry = Running(engine: client.address, container: container, ports: ports, launch: prepared)
@@ -86,16 +88,16 @@ extension ContainerDriver {
         networks[client.address, default: []].insert(network)
     }
 
-    /// Makes a container; its image is fetched where the engine does not have it.
+    /// Makes a container; its image is loaded or fetched where the engine does not have it.
     private func create(
-        _ id: InstanceID, _ plan: ContainerPlan, _ client: EngineClient,
+        _ id: InstanceID, _ plan: ContainerPlan, _ stored: StoredImage?, _ client: EngineClient,
         _ progress: @escaping @Sendable (String) -> Void
     ) async throws(OrchError) -> String {
         do throws(OrchError) {
             return try await client.createContainer(id.rawValue, plan)
         } catch {
             switch error.code {
-            case .notFound: try await fetch(plan.image, client, progress)
+            case .notFound: try await fetch(plan.image, stored, client, progress)
             // Made by an agent that was killed before it could write that down.
             case .conflict: try await removeOwn(id, client)
             default: throw error
@@ -114,12 +116,17 @@ extension ContainerDriver {
         try await client.removeContainer(state.id)
     }
 
-    private func fetch(_ image: String, _ client: EngineClient, _ progress: @escaping @Sendable (String) -> Void)
-        async throws(OrchError)
-    {
+    private func fetch(
+        _ image: String, _ stored: StoredImage?, _ client: EngineClient,
+        _ progress: @escaping @Sendable (String) -> Void
+    ) async throws(OrchError) {
         do throws(OrchError) {
             try await gate.pass(image) { () throws(OrchError) in
                 if try await client.hasImage(image) { return }
+                if let stored {
+                    progress("loading \(image) from the repository")
+                    return try await client.loadImages(stored.archive, size: stored.size)
+                }
                 progress("fetching \(image)")
                 try await Self.pull(image, client, progress)
             }

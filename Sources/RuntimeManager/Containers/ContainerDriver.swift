@@ -38,6 +38,7 @@ package actor ContainerDriver: RuntimeDriver {
     let finder: EngineFinder
     let owner: String
     let outputs: any OutputKeeper
+    let images: any ImageSource
     let ports: PortAllocator
     let logger: Logger
     private let http: HTTPClient
@@ -64,13 +65,15 @@ package actor ContainerDriver: RuntimeDriver {
     ///   - owner: of the containers, unlike that of every other agent: the path of its data directory.
     ///   - ports: shared with the other drivers.
     package init(
-        instancesFolder: String, finder: EngineFinder, owner: String, outputs: any OutputKeeper, ports: PortAllocator,
-        logger: Logger, report: @escaping RuntimeReport
+        instancesFolder: String, finder: EngineFinder, owner: String, outputs: any OutputKeeper,
+        images: any ImageSource,
+        ports: PortAllocator, logger: Logger, report: @escaping RuntimeReport
     ) {
         self.instancesFolder = instancesFolder
         self.finder = finder
         self.owner = owner
         self.outputs = outputs
+        self.images = images
         self.ports = ports
         self.logger = logger
         var configuration = HTTPClient.Configuration()

@@ -2,17 +2,16 @@ package import OrchModel
 import OrchModuleFile
 import OrchSystem
 
-/// Tells what was deployed before. OrchAgent joins it to the deployer.
-package protocol DeployedModules: Sendable {
-    func spec(of name: ModuleName) async -> ModuleSpec?
-    func deployedServices() async -> [ServiceView]
-}
-
-/// Knows the modules that can be deployed by their names: those that ship with the product, and those deployed before.
+/// Knows the modules that can be deployed by their names: those in the repository, those that ship with the product, and
+/// those deployed before.
 package struct ModuleRepository: Sendable {
-    private let deployed: any DeployedModules
+    let artifacts: ArtifactRepository
+    let deployed: any DeployedModules
 
-    package init(deployed: any DeployedModules) { self.deployed = deployed }
+    package init(artifacts: ArtifactRepository, deployed: any DeployedModules) {
+        self.artifacts = artifacts
+        self.deployed = deployed
+    }
 
     package func modules() async -> [ModuleView] {
         var views: [ModuleName: ModuleView] = [:]
@@ -27,6 +26,12 @@ package struct ModuleRepository: Sendable {
             views[spec.name] = ModuleView(
                 name: spec.name, version: spec.version, source: .deployed, description: spec.description,
                 path: spec.baseDirectory)
+        }
+        for artifact in await artifactViews().reversed() where [.bundle, .image].contains(artifact.kind) {
+            guard let name = ModuleName(rawValue: artifact.name.rawValue) else { continue }
+            views[name] = ModuleView(
+                name: name, version: artifact.version.rawValue, source: .pushed, description: artifact.description,
+                path: artifact.digest.rawValue)
         }
         return views.values.sorted { $0.name < $1.name }
     }
@@ -47,6 +52,8 @@ package struct ModuleRepository: Sendable {
             guard !spec.ports.isEmpty else { throw OrchError(.invalidRequest, "\(spec.name) has no port to set") }
             spec.ports[0].port = port
         }
+        if let runtime = request.runtime { try await set(runtime, of: &spec) }
+        spec.image = await artifacts.pinned(spec)
         try ModuleFile.check(spec)
         return Self.withFiles(spec)
     }
@@ -70,7 +77,10 @@ package struct ModuleRepository: Sendable {
             let path = request.path ?? ModuleFile.fileName
             return try ModuleFile.parse(file, path: path, baseDirectory: Files.parent(of: path))
         }
-        let name = try ModuleName(checking: request.module ?? "")
+        let reference = try ArtifactReference(checking: request.module ?? "")
+        if let tag = await artifacts.tag(reference) { return try await artifacts.module(tag) }
+        guard reference.version == nil, reference.digest == nil else { throw await artifacts.unknown(reference) }
+        let name = try ModuleName(checking: reference.name.rawValue)
         if let spec = await deployed.spec(of: name) { return spec }
         if let shipped = ShippedModule.all.first(where: { $0.name == name }) { return try shipped.spec }
         let hint = nearest(to: name.rawValue, in: await modules().map(\.name.rawValue)).map { "; did you mean \($0)?" }
@@ -78,6 +88,25 @@ package struct ModuleRepository: Sendable {
             .notFound,
             "there is no module \(name)\(hint ?? ": 'orch modules' lists them; give the path of a module file to deploy your own")"
         )
+    }
+
+    /// Runs a module on something else than its file says: as a container from the image of its name in the repository,
+    /// where the file names none.
+    private func set(_ runtime: RuntimeKind, of spec: inout ModuleSpec) async throws(OrchError) {
+        defer { spec.runtime = runtime }
+        guard runtime.isContainer, !spec.runtime.isContainer else { return }
+        if spec.image.isEmpty {
+            guard let image = await artifacts.image(for: spec) else {
+                throw OrchError(
+                    .notFound,
+                    "there is no image of \(spec.name): make one with 'orch build \(spec.name)', push one, or name it in the module file"
+                )
+            }
+            spec.image = image
+        }
+        // That is the process's; the image has its own.
+        spec.command = []
+        spec.workdir = ""
     }
 
     /// Addresses of a module's instances that work.
