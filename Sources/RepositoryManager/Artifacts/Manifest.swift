@@ -105,7 +105,9 @@ struct Manifest: Codable {
     /// All that it needs.
     var references: [ContentDescriptor] { blobs + (manifests ?? []) }
 
-    var size: Int64 { blobs.reduce(0) { $0 + max(0, $1.size) } }
+    var size: Int64 {
+        blobs.reduce(0) { $0 + ($1.mediaType == ContentType.empty ? 0 : max(0, $1.size)) }
+    }
 
     var kind: ArtifactView.Kind {
         if artifactType == ContentType.bundle { return .bundle }

@@ -27,13 +27,16 @@ final class TestEngine: Sendable {
 
     /// Starts an engine with the image `box`, in which there is only busybox, and an agent that uses it.
     static func withEngine(
-        _ kind: Kind = .docker, options: [String] = [], _ body: (TestEngine, TestAgent) async throws -> Void
+        _ kind: Kind = .docker, options: [String] = [], agentOptions: [String] = [],
+        _ body: (TestEngine, TestAgent) async throws -> Void
     ) async throws {
         let engine = TestEngine(kind, options: options)
         do {
             try await engine.start()
             try await engine.importImage("box")
-            try await TestAgent.withAgent(environment: engine.environment) { try await body(engine, $0) }
+            try await TestAgent.withAgent(options: agentOptions, environment: engine.environment) {
+                try await body(engine, $0)
+            }
         } catch {
             Issue.record("\(error)\n\(((try? Files.readText("\(engine.folder)/log")) ?? "").suffix(2000))")
         }
