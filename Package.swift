@@ -93,7 +93,7 @@ let package = Package(
         room("OrchSystem", ["OrchModel", "COrchSystem", .crypto]),
         room("OrchStore", ["OrchModel", "OrchSystem", .grdb]),
         room("OrchKafka", ["OrchModel", "OrchSystem", "CRdkafka"]),
-        room("ContainerEngine", ["OrchModel", "OrchSystem", .ahc, .nio, .nioHTTP]),
+        room("ContainerEngine", ["OrchModel", "OrchSystem", .ahc, .nio, .nioHTTP, .nioPosix]),
         room(
             "LogBroker", ["OrchModel", "OrchSystem", "COrchSystem", "CCompression", .nio, .nioPosix, .lifecycle, .log]),
 

@@ -6,8 +6,10 @@
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -122,4 +124,31 @@ int64_t orch_monotonic_clock(void) { return clock_now(CLOCK_MONOTONIC); }
 
 void orch_start_writing(int fd, int64_t offset, int64_t count) {
     sync_file_range(fd, offset, count, SYNC_FILE_RANGE_WRITE);
+}
+
+int orch_duplicate(int fd) { return result(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
+
+void orch_set_terminal_size(int fd, uint16_t rows, uint16_t columns) {
+    struct winsize size = { .ws_row = rows, .ws_col = columns };
+    ioctl(fd, TIOCSWINSZ, &size);
+}
+
+int orch_terminal_size(int fd, uint16_t *rows, uint16_t *columns) {
+    struct winsize size;
+    if (ioctl(fd, TIOCGWINSZ, &size) < 0) return -errno;
+    *rows = size.ws_row;
+    *columns = size.ws_col;
+    return 0;
+}
+
+int orch_terminal(int *fds) {
+    fds[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fds[0] < 0) return -errno;
+    char path[128];
+    int error = grantpt(fds[0]) < 0 || unlockpt(fds[0]) < 0 ? errno : ptsname_r(fds[0], path, sizeof path);
+    fds[1] = error ? -1 : open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fds[1] >= 0) return 0;
+    if (!error) error = errno;
+    close(fds[0]);
+    return -error;
 }

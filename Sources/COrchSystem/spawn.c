@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -59,6 +60,8 @@ static void become(const struct orch_spawn *plan, struct outcome *outcome) {
     }
     if (plan->workdir) attempt(orch_step_workdir, chdir(plan->workdir));
     attempt(orch_step_stdio, place_stdio(plan->stdio));
+    // It becomes the session's own terminal, so that Ctrl-C and the end of the line reach the program.
+    if (plan->terminal) attempt(orch_step_stdio, ioctl(0, TIOCSCTTY, 0));
     // A descriptor opened elsewhere without close-on-exec must not reach the program.
     syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
 

@@ -14,7 +14,7 @@ package struct EngineClient: Sendable {
     /// As in `Docker 28.2.2`.
     package let name: String
     /// As in `1.41`.
-    private let apiVersion: String
+    let apiVersion: String
     private let http: HTTPClient
 
     /// 1.40 came with Docker 19.03 and is what Podman has spoken since 3.0. Docker 29 takes nothing older than 1.44.
@@ -185,7 +185,7 @@ package struct EngineClient: Sendable {
 
     // MARK: Failures
 
-    private static func check(_ status: HTTPResponseStatus, _ answer: ByteBuffer) throws(OrchError) {
+    static func check(_ status: HTTPResponseStatus, _ answer: ByteBuffer) throws(OrchError) {
         struct Failure: Decodable { var message: String }
         guard status.code >= 400 else { return }
         let failure = try? JSONDecoder().decode(Failure.self, from: Data(answer.readableBytesView))

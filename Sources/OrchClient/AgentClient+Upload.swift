@@ -50,6 +50,14 @@ extension AgentClient {
         }
     }
 
+    /// Sends content once, where it cannot be gone on with.
+    package func upload(
+        _ content: some UploadContent, to path: String, query: [(String, String)]
+    ) async throws(OrchError) {
+        let reader = UploadReader(content) { _ in }
+        _ = try await answerHead("PUT", path, query: query, sending: reader)
+    }
+
     private struct UploadState {
         var place: String
         var received: Int64

@@ -62,6 +62,25 @@ enum HTTPConnection {
         }
     }
 
+    /// The same for a body that goes on while the answer comes, for as long as the answer does.
+    ///
+    /// - Parameter encode: makes a piece of the body of an item; called when the one before is on its way.
+    static func converse<Value, Item: Sendable>(
+        _ head: HTTPRequestHead, at door: AgentClient.Door, sending items: AsyncStream<Item>,
+        encode: @escaping @Sendable (Item) -> ByteBuffer, _ handle: (HTTPResponseHead, Body) async throws -> Value
+    ) async throws -> Value {
+        let connection = try await connect(door)
+        return try await connection.executeThenClose { inbound, outbound in
+            try await outbound.write(.head(head))
+            async let _: Void = {
+                for await item in items { try await outbound.write(.body(encode(item))) }
+            }()
+            var parts = inbound.makeAsyncIterator()
+            guard case .head(let head)? = try await parts.next() else { throw ChannelError.inputClosed }
+            return try await handle(head, Body(parts: parts))
+        }
+    }
+
     private static func send(
         _ request: Request, _ content: (@Sendable () throws -> ByteBuffer?)?,
         _ outbound: NIOAsyncChannelOutboundWriter<RequestPart>

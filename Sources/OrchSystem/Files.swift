@@ -204,6 +204,9 @@ package struct Descriptor: ~Copyable, Sendable {
         return number
     }
 
+    /// The same file under another number, for the caller to close.
+    package func duplicate() throws(SystemError) -> Int32 { try checked("dup", orch_duplicate(number)) }
+
     /// - Returns: the bytes read; 0 at the end.
     package func read(into buffer: inout [UInt8]) throws(SystemError) -> Int {
         while true {

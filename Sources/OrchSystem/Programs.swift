@@ -13,6 +13,8 @@ package struct ProgramLaunch: Sendable {
     /// Descriptors for 0, 1 and 2; `nil` is /dev/null.
     package var stdio: (Int32?, Int32?, Int32?) = (nil, nil, nil)
     package var startsSession = true
+    /// Descriptor 0 is a terminal that becomes the session's own.
+    package var hasTerminal = false
     /// `nil` for our own.
     package var user: SystemUser?
 
@@ -34,7 +36,8 @@ package struct ProgramLaunch: Sendable {
                             var plan = orch_spawn(
                                 program: program, argv: argv, envp: envp, workdir: workdir,
                                 stdio: (stdio.0 ?? -1, stdio.1 ?? -1, stdio.2 ?? -1),
-                                new_session: startsSession ? 1 : 0, set_user: user == nil ? 0 : 1,
+                                new_session: startsSession ? 1 : 0, terminal: hasTerminal ? 1 : 0,
+                                set_user: user == nil ? 0 : 1,
                                 uid: user?.uid ?? 0, gid: user?.gid ?? 0, groups: groups.baseAddress,
                                 group_count: groups.count, cgroups: nil, cgroup_count: 0, open_files: 0)
                             return orch_spawn(&plan, &step)
@@ -148,14 +151,21 @@ extension ProgramLaunch {
         var entry = orch_poll(fd: pidfd.number, wanted: Int16(orch_poll_in), ready: 0)
         let isOver = orch_poll(&entry, 1, Int32(clamping: timeout.milliseconds)) > 0
         if !isOver { kill(-pid, SIGKILL) }
-        var status: Int32 = 0
-        while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
-        guard isOver else { return nil }
-        return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f)
+        let status = Programs.reap(pid)
+        return isOver ? status : nil
     }
 }
 
 extension Programs {
+    /// Waits for the end of a child. Blocks.
+    ///
+    /// - Returns: its exit status, 128 and the number for a signal.
+    package static func reap(_ pid: pid_t) -> Int32 {
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+        return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f)
+    }
+
     /// A process and all below it.
     package static func tree(of root: pid_t) -> [pid_t] {
         var found = [root]

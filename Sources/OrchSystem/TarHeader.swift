@@ -6,7 +6,8 @@ package enum TarHeader {
     package static let end = [UInt8](repeating: 0, count: 2 * block)
 
     package enum Kind: Sendable {
-        case file(size: Int64, isProgram: Bool)
+        /// - Parameter mode: permission bits.
+        case file(size: Int64, mode: UInt32)
         case folder
         case symbolicLink(target: String)
     }
@@ -23,9 +24,8 @@ package enum TarHeader {
         var size: Int64 = 0
         var (type, mode, target) = (UInt8(ascii: "0"), 0o644, "")
         switch kind {
-        case .file(let bytes, let isProgram):
-            size = bytes
-            if isProgram { mode = 0o755 }
+        case .file(let bytes, let bits):
+            (size, mode) = (bytes, Int(bits & 0o777))
             if size >= largestSize { records.append(("size", String(size))) }
         case .folder: (type, mode) = (UInt8(ascii: "5"), 0o755)
         case .symbolicLink(let link):

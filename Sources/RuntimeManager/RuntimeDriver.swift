@@ -1,3 +1,4 @@
+package import NIOCore
 package import OrchModel
 
 /// Is told what becomes of instances. Must not block.
@@ -33,6 +34,32 @@ package protocol RuntimeDriver: Sendable {
     ///
     /// - Returns: what was wrong; `nil` when it passed.
     func check(_ id: InstanceID, _ health: HealthSpec) async -> String?
+
+    /// Runs a command beside the instance's program, to its end. It is killed when the task is cancelled.
+    ///
+    /// - Parameters:
+    ///   - input: what it reads.
+    ///   - output: gets what it prints, in order.
+    /// - Returns: its exit status; 128 and the number for a signal.
+    /// - Throws: `conflict` when the instance does not run, `notFound` and `invalidRequest` when there is no such program.
+    func execute(
+        _ plan: ExecPlan, in id: InstanceID, input: some AsyncSequence<ExecInput, any Error> & Sendable,
+        output: @escaping @Sendable (ExecOutput) async throws -> Void
+    ) async throws(OrchError) -> Int32
+
+    /// Hands out a file or folder of an instance as a tar archive, whose first entry has its name.
+    ///
+    /// - Throws: `notFound` or `failed` when it is not there.
+    func readFiles(of id: InstanceID, path: String, _ body: @escaping @Sendable (ByteBuffer) async throws -> Void)
+        async throws(OrchError)
+
+    /// Unpacks a tar archive in a folder of an instance that is there.
+    func writeFiles(
+        to id: InstanceID, folder: String, _ archive: some AsyncSequence<ByteBuffer, any Error> & Sendable
+    ) async throws(OrchError)
+
+    /// - Returns: whether a path of an instance is a folder; `nil` when it is not there.
+    func isFolder(in id: InstanceID, path: String) async throws(OrchError) -> Bool?
 
     /// The ports that an instance's processes listen at, and the bounds that it has run into; empty when it does not run.
     func observe(_ id: InstanceID) async -> InstanceObservation

@@ -57,7 +57,7 @@ struct LaunchPlan {
                     cgroups.withUnsafeBufferPointer { cgroups in
                         var plan = orch_spawn(
                             program: program!, argv: arguments.baseAddress!, envp: environment.baseAddress!,
-                            workdir: workdir, stdio: (-1, stdout, stderr), new_session: 1,
+                            workdir: workdir, stdio: (-1, stdout, stderr), new_session: 1, terminal: 0,
                             set_user: uid == nil ? 0 : 1, uid: uid ?? 0, gid: gid,
                             groups: groups.baseAddress, group_count: groups.count,
                             cgroups: cgroups.baseAddress, cgroup_count: cgroups.count, open_files: openFiles)

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct TarHeaderTests {
     @Test func `a header is a block with its checksum`() {
-        let header = TarHeader.bytes("bin/app", .file(size: 1234, isProgram: true))
+        let header = TarHeader.bytes("bin/app", .file(size: 1234, mode: 0o755))
         #expect(header.count == TarHeader.block)
         let stored = Int(String(decoding: header[148..<154], as: UTF8.self), radix: 8)
         var blank = header
@@ -15,7 +15,7 @@ import Testing
     @Test(arguments: [99, 100, 101, 200, 989, 998, 999, 1000])
     func `a pax record counts its own length`(length: Int) throws {
         let path = String(repeating: "n", count: length)
-        let bytes = TarHeader.bytes(path, .file(size: 0, isProgram: false))
+        let bytes = TarHeader.bytes(path, .file(size: 0, mode: 0o644))
         guard length > 100 else {
             #expect(bytes.count == TarHeader.block)
             return

@@ -78,7 +78,7 @@ private struct Users: DeployedModules {
     private static func bundle(_ yaml: String, _ files: [String: String] = [:]) -> [UInt8] {
         var archive: [UInt8] = []
         for (path, content) in [("module.yaml", yaml)] + files.sorted(by: { $0.key < $1.key }) {
-            archive += TarHeader.bytes(path, .file(size: Int64(content.utf8.count), isProgram: false))
+            archive += TarHeader.bytes(path, .file(size: Int64(content.utf8.count), mode: 0o644))
             archive += Array(content.utf8) + TarHeader.padding(after: Int64(content.utf8.count))
         }
         return archive + TarHeader.end

@@ -17,6 +17,8 @@ struct orch_spawn {
     int stdio[3];
     /// Becomes the leader of a session and a process group of its own.
     int new_session;
+    /// Descriptor 0 is a terminal that becomes the session's own.
+    int terminal;
     int set_user;
     uint32_t uid, gid;
     const uint32_t *_Nullable groups;
@@ -62,8 +64,15 @@ int orch_next_signal(int descriptor);
 
 // MARK: Descriptors, files and sockets (all close-on-exec)
 
-// Has the kernel begin to write a part of a file to the disk, without waiting for it.
+/// Has the kernel begin to write a part of a file to the disk, without waiting for it.
 void orch_start_writing(int fd, int64_t offset, int64_t count);
+/// Like dup, with a number above 2.
+int orch_duplicate(int fd);
+/// A pseudoterminal (pty(7)): our end and the program's.
+int orch_terminal(int *_Nonnull fds);
+/// In characters.
+void orch_set_terminal_size(int fd, uint16_t rows, uint16_t columns);
+int orch_terminal_size(int fd, uint16_t *_Nonnull rows, uint16_t *_Nonnull columns);
 
 int orch_pipe(int *_Nonnull fds);
 int64_t orch_read(int fd, void *_Nonnull buffer, size_t count);

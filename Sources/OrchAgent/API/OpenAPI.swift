@@ -55,6 +55,14 @@ enum OpenAPI {
         Operation("post", "/v1/instances/{id}/start", "Start one instance"),
         Operation("post", "/v1/instances/{id}/stop", "Stop one instance"),
         Operation("post", "/v1/instances/{id}/restart", "Restart one instance"),
+        Operation(
+            "post", "/v1/instances/{id}/exec",
+            "Run a command in an instance; body and answer are messages, side by side",
+            "application/vnd.orch.exec"),
+        Operation(
+            "get", "/v1/instances/{id}/files", "A file or folder of an instance as a tar archive", "application/x-tar"),
+        Operation("put", "/v1/instances/{id}/files", "Unpack a tar archive in a folder of an instance"),
+        Operation("get", "/v1/instances/{id}/file", "Whether a path of an instance is there, and is a folder"),
         Operation("get", "/v1/topics", "Kafka topics"),
         Operation("get", "/v1/logs", "Log lines by topic, module, instance or label", stream),
         Operation("get", "/v1/logs/export", "The same as lines of JSON, packed where wanted", "application/x-ndjson"),

@@ -11,6 +11,8 @@ struct Routes: Sendable {
         addDeployments(to: v1)
         addServices(to: v1)
         addInstances(to: v1)
+        addExec(to: v1)
+        addFiles(to: v1)
         addLogs(to: v1)
         addArtifacts(to: v1)
         addRegistry(to: router)

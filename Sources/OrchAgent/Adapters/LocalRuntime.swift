@@ -18,7 +18,7 @@ struct LocalRuntime: InstanceRuntime {
     private func driver(of spec: ModuleSpec) -> any RuntimeDriver { spec.runtime.isContainer ? containers : processes }
 
     /// That of an instance which is not known is the one of processes.
-    private func driver(of id: InstanceID) -> any RuntimeDriver {
+    func driver(of id: InstanceID) -> any RuntimeDriver {
         folder(id).launch.map { driver(of: $0.spec) } ?? processes
     }
 

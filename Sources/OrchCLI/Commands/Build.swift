@@ -41,7 +41,7 @@ extension CommandSpec {
         }
         let base = folder.split(separator: "/").last.map(String.init) ?? "image"
         var request = ImageBuild(
-            content: try FolderContent(folder), file: file,
+            content: try TreeContent(folder: folder), file: file,
             name: ArtifactName(fileName: base.lowercased()) ?? ArtifactName(unchecked: "image"), version: .latest)
         try request.take(invocation, moduleFile: try? Files.readText("\(folder)/module.yaml"))
         return try await request.run(client, invocation)

@@ -6,7 +6,7 @@ enum CommandTable {
         .rollback, .promote, .abort, .pause, .resume, .history, .diff,
         .start, .stop, .restart, .scale, .remove,
         .push, .artifacts, .pull, .build, .prune,
-        .instances, .services, .modules, .inspect, .port, .stats, .why,
+        .instances, .services, .modules, .inspect, .port, .stats, .why, .exec, .copy,
         .logs, .logsAnalyze, .logsExport, .topics, .events,
         .config, .completion, .version, .help, .complete, .manual,
     ]

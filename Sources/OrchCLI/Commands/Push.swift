@@ -71,7 +71,7 @@ extension CommandSpec {
         }
         request.digest =
             isFolder
-            ? try await send(FolderContent(path), request.fileName, client, invocation.console)
+            ? try await send(TreeContent(folder: path), request.fileName, client, invocation.console)
             : try await send(FileContent(path), request.fileName, client, invocation.console)
         if let signature { cache.note(request.digest, of: path, signature) }
         return try await client.call("POST", "/v1/artifacts", body: request, timeout: longest)

@@ -5,14 +5,14 @@ import OrchSystem
 
 /// A build of an image: uploads what it is built from, and shows what the engine prints.
 struct ImageBuild {
-    var content: FolderContent
+    var content: TreeContent
     /// Path of the Dockerfile in the content.
     var file: String
     var name: ArtifactName
     var version: ArtifactVersion
     var arguments: [String: String] = [:]
 
-    init(content: FolderContent, file: String, name: ArtifactName, version: ArtifactVersion) {
+    init(content: TreeContent, file: String, name: ArtifactName, version: ArtifactVersion) {
         self.content = content
         self.file = file
         self.name = name

@@ -96,7 +96,7 @@ extension ArtifactRepository {
         let store = store
         let bytes = try await FileWork.run { try store.read(request.digest, upTo: ModuleFile.largest) }
         let archive =
-            TarHeader.bytes(ModuleFile.fileName, .file(size: Int64(bytes.count), isProgram: false)) + bytes
+            TarHeader.bytes(ModuleFile.fileName, .file(size: Int64(bytes.count), mode: 0o644)) + bytes
             + TarHeader.padding(after: Int64(bytes.count)) + TarHeader.end
         let digest = try await FileWork.run { try store.write(archive) }
         let content = BundleArchive.Content(

@@ -29,7 +29,7 @@ package struct ImageExport: Sendable {
                 case .bytes(let bytes): Int64(bytes.count)
                 case .blob(_, let size): size
                 }
-            let header = TarHeader.bytes(path, .file(size: length, isProgram: false))
+            let header = TarHeader.bytes(path, .file(size: length, mode: 0o644))
             let padding = TarHeader.padding(after: length)
             parts.append(.bytes(header))
             switch content {

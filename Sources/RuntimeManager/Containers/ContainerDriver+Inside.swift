@@ -1,4 +1,5 @@
 import ContainerEngine
+import Glibc
 package import OrchModel
 import OrchSystem
 
@@ -22,6 +23,15 @@ extension ContainerDriver {
         } catch {
             return "the check cannot run: \(error.message)"
         }
+    }
+
+    package func execute(
+        _ plan: ExecPlan, in id: InstanceID, input: some AsyncSequence<ExecInput, any Error> & Sendable,
+        output: @escaping @Sendable (ExecOutput) async throws -> Void
+    ) async throws(OrchError) -> Int32 {
+        let entry = try entry(of: id)
+        return try await client(at: entry.engine).execute(
+            plan, in: entry.container, input: input, output: output, whenCancelled: { Glibc.kill($0, SIGKILL) })
     }
 
     private func imageCheck(_ entry: Running, _ client: EngineClient) async throws(OrchError) -> String? {

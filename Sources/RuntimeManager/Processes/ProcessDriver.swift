@@ -11,15 +11,15 @@ import Synchronization
 /// Runs on a thread of its own, because starting a process blocks.
 package actor ProcessDriver: RuntimeDriver {
     private let executor = ThreadExecutor(name: "runtime")
-    private let instancesFolder: String
+    let instancesFolder: String
     private let shimProgram: String
-    private let agentEnvironment: [String: String]
+    let agentEnvironment: [String: String]
     private let openFiles: Int
     private let reactor: Reactor
     private let logger: Logger
     private let ports: PortAllocator
-    private var shims: [InstanceID: ShimConnection] = [:]
-    private var cgroups: [InstanceID: Cgroup] = [:]
+    private(set) var shims: [InstanceID: ShimConnection] = [:]
+    private(set) var cgroups: [InstanceID: Cgroup] = [:]
     private var limitNotices: Set<String> = []
     private let report: RuntimeReport
     private let endedShims = Mailbox<InstanceID>()
@@ -278,64 +278,6 @@ package actor ProcessDriver: RuntimeDriver {
         // Its shim was killed: what it left runs without a log, and would hold its ports.
         if let process, process.isAlive { kill(-process.pid, SIGKILL) }
         return .absent
-    }
-
-    package func check(_ id: InstanceID, _ health: HealthSpec) async -> String? {
-        guard health.type == .exec, let launch = InstanceFolder(id, in: instancesFolder).launch else {
-            return "there is nothing to check"
-        }
-        let (folder, agent) = (InstanceFolder(id, in: instancesFolder), agentEnvironment)
-        let user: SystemUser?
-        do throws(OrchError) {
-            // Here and not beside: the system's list of users is for one at a time.
-            user = launch.spec.user.isEmpty ? nil : try SystemUser(named: launch.spec.user)
-        } catch {
-            return "the check cannot run: \(error.message)"
-        }
-        return await runBlocking(name: "check") { Self.execute(health, launch, user, folder, agent) }
-    }
-
-    /// Runs the command of a check as the instance itself is run: with its variables, in its folder, as its user.
-    private static func execute(
-        _ health: HealthSpec, _ launch: InstanceLaunch, _ user: SystemUser?, _ folder: InstanceFolder,
-        _ agent: [String: String]
-    ) -> String? {
-        do {
-            let environment = InstanceEnvironment(
-                process: launch, ports: launch.ports, folder: folder, agent: agent, home: user?.home)
-            let workdir = Files.resolve(environment.expand(launch.spec.workdir), in: launch.spec.baseDirectory)
-            let words = health.command.map(environment.expand)
-            var command = ProgramLaunch(
-                program: try Programs.find(words[0], path: environment.variables["PATH"] ?? "", in: workdir),
-                arguments: words, environment: environment.list, workdir: workdir)
-            command.user = geteuid() == 0 ? user : nil
-            guard let code = try command.run(timeout: health.timeout) else {
-                return "the check took longer than \(health.timeout)"
-            }
-            return code == 0 ? nil : "the check ended with \(code)"
-        } catch {
-            return "the check cannot run: \(error)"
-        }
-    }
-
-    package func observe(_ id: InstanceID) async -> InstanceObservation {
-        guard let shim = shims[id] else { return InstanceObservation() }
-        let (pid, cgroup) = (shim.pid, cgroups[id])
-        return await runBlocking(name: "observe") {
-            InstanceObservation(
-                listening: ListeningPorts.of(Programs.tree(of: pid)), limits: cgroup?.limitsHit ?? [])
-        }
-    }
-
-    package func usage(of id: InstanceID) async -> ResourceUsage? {
-        guard let shim = shims[id] else { return nil }
-        let (pid, limit) = (shim.pid, InstanceFolder(id, in: instancesFolder).launch?.spec.limits.memory.bytes ?? 0)
-        return await runBlocking(name: "usage") {
-            let used = ProcessUsage.below(pid)
-            return ResourceUsage(
-                processorSeconds: used.processorSeconds, memory: used.memory, memoryLimit: limit,
-                processes: used.processes)
-        }
     }
 
     package func discard(_ id: InstanceID) async {

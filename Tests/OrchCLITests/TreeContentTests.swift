@@ -6,8 +6,8 @@ import Testing
 
 @testable import OrchCLI
 
-@Suite struct FolderContentTests {
-    private static func all(_ content: FolderContent) throws -> [UInt8] {
+@Suite struct TreeContentTests {
+    private static func all(_ content: TreeContent) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while Int64(bytes.count) < content.size { bytes += try content.read(from: Int64(bytes.count), upTo: 1 << 20) }
         return bytes
@@ -29,7 +29,7 @@ import Testing
     @Test func `what is read from any place is what is there`() throws {
         let folder = TemporaryFolder()
         try Self.fill(folder.path)
-        let content = try FolderContent(folder.path)
+        let content = try TreeContent(folder: folder.path)
         let whole = try Self.all(content)
         #expect(Int64(whole.count) == content.size)
         var numbers = SeededNumbers(seed: 5)
@@ -46,8 +46,8 @@ import Testing
         try Self.fill(one.path)
         try Self.fill(other.path)
         utimes("\(other.path)/run", nil)
-        #expect(try Self.all(FolderContent(one.path)) == Self.all(FolderContent(other.path)))
-        let text = String(decoding: try Self.all(FolderContent(one.path)), as: UTF8.self)
+        #expect(try Self.all(TreeContent(folder: one.path)) == Self.all(TreeContent(folder: other.path)))
+        let text = String(decoding: try Self.all(TreeContent(folder: one.path)), as: UTF8.self)
         #expect(!text.contains("secret"))
         #expect(!text.contains("left out"))
     }
@@ -55,7 +55,7 @@ import Testing
     @Test func `a file that changes meanwhile ends the push`() throws {
         let folder = TemporaryFolder()
         try Self.fill(folder.path)
-        let content = try FolderContent(folder.path)
+        let content = try TreeContent(folder: folder.path)
         try Files.replace("\(folder.path)/run", with: "longer than before")
         let error = #expect(throws: OrchError.self) { _ = try Self.all(content) }
         #expect(error?.message.contains("was changed") == true)
