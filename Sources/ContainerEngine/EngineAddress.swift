@@ -18,7 +18,7 @@ package struct EngineAddress: Hashable, Codable, Sendable {
 
 /// Finds engines where their own command-line tools look: in variables, in Docker's contexts, at the usual sockets.
 package struct EngineFinder: Sendable {
-    private let environment: [String: String]
+    package let environment: [String: String]
 
     package init(environment: [String: String]) { self.environment = environment }
 

@@ -123,12 +123,16 @@ package struct EngineClient: Sendable {
 
     /// Sends a request whose answer goes on for as long as `read` does.
     ///
-    /// - Parameter content: a tar archive, instead of a JSON body.
+    /// - Parameters:
+    ///   - content: a tar archive, instead of a JSON body.
+    ///   - credentials: for the registry that the engine asks then, as `X-Registry-Auth` has them.
     func stream<Result: Sendable>(
         _ method: HTTPMethod, _ path: String, query: [(String, String)] = [], body: JSONValue? = nil,
-        sending content: HTTPClientRequest.Body? = nil, _ read: (HTTPClientResponse.Body) async throws -> Result
+        sending content: HTTPClientRequest.Body? = nil, credentials: String = "",
+        _ read: (HTTPClientResponse.Body) async throws -> Result
     ) async throws(OrchError) -> Result {
         var request = try request(method, path, query: query, body: body)
+        if !credentials.isEmpty { request.headers.add(name: "x-registry-auth", value: credentials) }
         if let content {
             request.headers.replaceOrAdd(name: "content-type", value: "application/x-tar")
             request.body = content

@@ -3,13 +3,6 @@ package import NIOCore
 import NIOHTTP1
 package import OrchModel
 
-/// How far a pull or a build is.
-package struct EngineProgress: Sendable {
-    /// Bytes of all layers that are known of.
-    package var done: Int64
-    package var total: Int64
-}
-
 extension EngineClient {
     package func hasImage(_ name: String) async throws(OrchError) -> Bool {
         do throws(OrchError) {
@@ -22,11 +15,15 @@ extension EngineClient {
 
     /// Has the engine fetch an image from its registry.
     ///
+    /// - Parameter credentials: the value of `X-Registry-Auth`; empty for none.
     /// - Throws: `notFound` when there is none, with what the engine says.
-    package func pullImage(_ name: String, progress: (EngineProgress) async -> Void) async throws(OrchError) {
+    package func pullImage(
+        _ name: String, credentials: String, progress: (WorkProgress) async -> Void
+    ) async throws(OrchError) {
         let reference = ImageReference(name)
         try await stream(
-            .POST, "/images/create", query: [("fromImage", reference.repository), ("tag", reference.tag)]
+            .POST, "/images/create", query: [("fromImage", reference.repository), ("tag", reference.tag)],
+            credentials: credentials
         ) { chunks in
             try await Self.follow(chunks, progress)
         }
@@ -59,7 +56,7 @@ extension EngineClient {
     /// Sums up what the engine tells of its work, step by step and layer by layer.
     ///
     /// - Throws: `failed` or `notFound` with the error it tells in the stream.
-    static func follow(_ chunks: HTTPClientResponse.Body, _ progress: (EngineProgress) async -> Void) async throws {
+    static func follow(_ chunks: HTTPClientResponse.Body, _ progress: (WorkProgress) async -> Void) async throws {
         struct Document: Decodable {
             struct Detail: Decodable {
                 var current: Int64?
@@ -84,7 +81,7 @@ extension EngineClient {
                     layers[id] = (layer.total, layer.total)
                 }
                 await progress(
-                    EngineProgress(done: layers.values.sum(\.done), total: layers.values.sum(\.total)))
+                    WorkProgress(done: layers.values.sum(\.done), total: layers.values.sum(\.total)))
             }
         }
     }

@@ -328,8 +328,8 @@ package actor Deployer {
             launch.services = addresses(for: launch.spec)
             group.addTask { [launch] in
                 do throws(OrchError) {
-                    let running = try await runtime.start(launch) { text in
-                        mailbox.send(.input(name, .progress(launch.id, text)))
+                    let running = try await runtime.start(launch) { text, progress in
+                        mailbox.send(.input(name, .progress(launch.id, text, progress)))
                     }
                     mailbox.send(.input(name, .started(launch.id, running)))
                 } catch {

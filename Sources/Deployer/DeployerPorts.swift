@@ -5,7 +5,7 @@ package protocol InstanceRuntime: Sendable {
     /// What becomes of instances by themselves.
     var news: AsyncStream<(InstanceID, RuntimeNews)> { get }
     /// - Parameter progress: told what takes long.
-    func start(_ launch: InstanceLaunch, progress: @escaping @Sendable (String) -> Void) async throws(OrchError)
+    func start(_ launch: InstanceLaunch, progress: @escaping LaunchProgress) async throws(OrchError)
         -> RunningInstance
     func stop(_ id: InstanceID, signal: Int32, grace: TimeSpan) async throws(OrchError)
     func adopt(_ id: InstanceID, process: ProcessIdentity?, ports: [String: Int]) async -> FoundInstance

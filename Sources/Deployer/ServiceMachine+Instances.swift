@@ -11,7 +11,7 @@ extension ServiceMachine {
         switch input {
         case .started(let id, let running): started(id, running, at: now)
         case .startFailed(let id, let error): startFailed(id, error, at: now)
-        case .progress(let id, let text): progressed(id, text, at: now)
+        case .progress(let id, let text, let progress): progressed(id, text, progress, at: now)
         case .exited(let id, let exit): exited(id, exit, at: now)
         case .stopFailed(let id): schedule(.stop(id, generation: nextGeneration(id)), after: .seconds(1))
         case .health(let id, let verdict): judged(id, verdict, at: now)
@@ -101,10 +101,10 @@ extension ServiceMachine {
         watch(id, spec, ports: running.ports)
     }
 
-    private mutating func progressed(_ id: InstanceID, _ text: String, at now: Timestamp) {
+    private mutating func progressed(_ id: InstanceID, _ text: String, _ progress: WorkProgress?, at now: Timestamp) {
         guard instances[id]?.state == .starting else { return }
         update(id) { $0.reason = text }
-        note("instance.progress", text, instance: id, at: now)
+        note("instance.progress", text, instance: id, progress: progress, at: now)
     }
 
     private mutating func watch(_ id: InstanceID, _ spec: ModuleSpec, ports: [String: Int]) {

@@ -22,7 +22,7 @@ package struct ServiceMachine: Sendable {
         case started(InstanceID, RunningInstance)
         case startFailed(InstanceID, OrchError)
         /// What its start is at, where that takes long.
-        case progress(InstanceID, String)
+        case progress(InstanceID, String, WorkProgress?)
         case exited(InstanceID, Exit)
         /// It could not be told to end.
         case stopFailed(InstanceID)
@@ -313,11 +313,13 @@ package struct ServiceMachine: Sendable {
 
     // MARK: Events
 
-    mutating func note(_ kind: String, _ message: String, instance: InstanceID? = nil, at now: Timestamp) {
+    mutating func note(
+        _ kind: String, _ message: String, instance: InstanceID? = nil, progress: WorkProgress? = nil, at now: Timestamp
+    ) {
         changes.events.append(
             Event(
                 at: now, kind: kind, module: service.name, instance: instance, deployment: service.deployment?.id,
-                message: message))
+                message: message, progress: progress))
     }
 }
 

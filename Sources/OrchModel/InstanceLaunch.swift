@@ -57,3 +57,6 @@ package enum RuntimeNews: Sendable {
     /// It cannot be asked about any more, or can be again.
     case found(FoundInstance)
 }
+
+/// Is told what takes long of a start, and how far it is where that is known. Must not block.
+package typealias LaunchProgress = @Sendable (String, WorkProgress?) -> Void

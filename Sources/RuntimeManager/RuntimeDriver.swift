@@ -16,7 +16,7 @@ package protocol RuntimeDriver: Sendable {
     /// - Parameter progress: told what takes long, such as fetching an image, at most once a second.
     /// - Throws: `notFound` when a program, file or image is missing, `invalidRequest` when the substrate rejects the launch,
     ///   `conflict` when a port is taken, `unavailable` when the substrate does not answer, `failed` for the rest.
-    func start(_ launch: InstanceLaunch, progress: @escaping @Sendable (String) -> Void) async throws(OrchError)
+    func start(_ launch: InstanceLaunch, progress: @escaping LaunchProgress) async throws(OrchError)
         -> RunningInstance
 
     /// Asks an instance to end, and ends it by force after `grace`. Returns when it has been asked.

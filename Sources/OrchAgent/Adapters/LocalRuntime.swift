@@ -22,7 +22,7 @@ struct LocalRuntime: InstanceRuntime {
         folder(id).launch.map { driver(of: $0.spec) } ?? processes
     }
 
-    func start(_ launch: InstanceLaunch, progress: @escaping @Sendable (String) -> Void) async throws(OrchError)
+    func start(_ launch: InstanceLaunch, progress: @escaping LaunchProgress) async throws(OrchError)
         -> RunningInstance
     {
         let running = try await driver(of: launch.spec).start(launch, progress: progress)

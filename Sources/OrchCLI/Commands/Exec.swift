@@ -45,13 +45,14 @@ extension CommandSpec {
         let input = TerminalInput(readsInput: plan.takesInput, hasTerminal: hasTerminal)
         defer { input.end() }
         let wanted = input.wanted
-        return try await client.execute(plan, in: instance, input: input.items, whenTaken: { wanted.signal() }) {
-            output in
-            switch output {
-            case .output(let bytes): try Descriptor.write(bytes, to: STDOUT_FILENO)
-            case .errors(let bytes): try Descriptor.write(bytes, to: STDERR_FILENO)
-            }
-        }
+        return try await client.execute(
+            plan, in: instance, input: input.items, whenTaken: { wanted.signal() },
+            output: { output in
+                switch output {
+                case .output(let bytes): try Descriptor.write(bytes, to: STDOUT_FILENO)
+                case .errors(let bytes): try Descriptor.write(bytes, to: STDERR_FILENO)
+                }
+            })
     }
 }
 

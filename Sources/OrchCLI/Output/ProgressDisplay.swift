@@ -28,6 +28,12 @@ final class ProgressDisplay: Sendable {
             default: break
             }
             clear(&state)
+            if let progress = event.progress, StandardStream.error.isTerminal {
+                let bar = ProgressBar.text(progress.done, of: progress.total)
+                StandardStream.error.write("\(event.instance?.rawValue ?? title): \(bar)")
+                state.hasStatusLine = true
+                return
+            }
             let time = event.at.rfc3339(decimals: 3).dropFirst(11).dropLast()
             let subject = event.instance?.rawValue ?? event.module?.rawValue ?? ""
             let word = event.kind.split(separator: ".").last.map { String($0).replacing("_", with: " ") } ?? event.kind

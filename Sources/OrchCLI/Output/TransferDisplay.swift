@@ -5,7 +5,6 @@ import Synchronization
 /// A line on a terminal's standard error that shows how far a transfer is.
 final class TransferDisplay: Sendable {
     private static let interval = Duration.milliseconds(100)
-    private static let barWidth = 24
 
     private let title: String
     private let total: Int64?
@@ -29,17 +28,8 @@ final class TransferDisplay: Sendable {
             let seconds = max(
                 0.001, Double((now - begun).components.attoseconds) / 1e18 + Double((now - begun).components.seconds))
             let rate = "\(ByteSize(bytes: Int64(Double(done) / seconds)))/s"
-            StandardStream.error.write("\r\u{1b}[2K\(title)  \(bar(done))  \(rate)")
+            StandardStream.error.write("\r\u{1b}[2K\(title)  \(ProgressBar.text(done, of: total))  \(rate)")
         }
-    }
-
-    private func bar(_ done: Int64) -> String {
-        guard let total, total > 0 else { return "\(ByteSize(bytes: done))" }
-        let filled = Int(Double(done) / Double(total) * Double(Self.barWidth))
-        let bar =
-            String(repeating: "█", count: min(filled, Self.barWidth))
-            + String(repeating: "░", count: max(0, Self.barWidth - filled))
-        return "\(bar) \(ByteSize(bytes: done)) of \(ByteSize(bytes: total))"
     }
 
     func end() {
@@ -47,5 +37,17 @@ final class TransferDisplay: Sendable {
             if shown != nil { StandardStream.error.write("\r\u{1b}[2K") }
             shown = nil
         }
+    }
+}
+
+enum ProgressBar {
+    private static let width = 24
+
+    /// - Parameter total: in bytes; `nil` where nobody knows.
+    static func text(_ done: Int64, of total: Int64?) -> String {
+        guard let total, total > 0 else { return "\(ByteSize(bytes: done))" }
+        let filled = min(width, Int(Double(done) / Double(total) * Double(width)))
+        let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+        return "\(bar) \(ByteSize(bytes: done)) of \(ByteSize(bytes: total))"
     }
 }

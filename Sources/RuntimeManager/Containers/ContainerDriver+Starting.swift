@@ -9,7 +9,7 @@ extension ContainerDriver {
     /// A pull of which nothing is heard for so long is given up.
     private static let pullPatience = Duration.seconds(120)
 
-    package func start(_ launch: InstanceLaunch, progress: @escaping @Sendable (String) -> Void)
+    package func start(_ launch: InstanceLaunch, progress: @escaping LaunchProgress)
         async throws(OrchError) -> RunningInstance
     {
         let id = launch.id
@@ -35,7 +35,7 @@ extension ContainerDriver {
 
     private func start(
         _ launch: InstanceLaunch, ports: [String: Int], _ client: EngineClient,
-        _ progress: @escaping @Sendable (String) -> Void
+        _ progress: @escaping LaunchProgress
     ) async throws(OrchError) -> RunningInstance {
         let id = launch.id
         let folder = InstanceFolder(id, in: instancesFolder)
@@ -91,7 +91,7 @@ extension ContainerDriver {
     /// Makes a container; its image is loaded or fetched where the engine does not have it.
     private func create(
         _ id: InstanceID, _ plan: ContainerPlan, _ stored: StoredImage?, _ client: EngineClient,
-        _ progress: @escaping @Sendable (String) -> Void
+        _ progress: @escaping LaunchProgress
     ) async throws(OrchError) -> String {
         do throws(OrchError) {
             return try await client.createContainer(id.rawValue, plan)
@@ -118,17 +118,17 @@ extension ContainerDriver {
 
     private func fetch(
         _ image: String, _ stored: StoredImage?, _ client: EngineClient,
-        _ progress: @escaping @Sendable (String) -> Void
+        _ progress: @escaping LaunchProgress
     ) async throws(OrchError) {
         do throws(OrchError) {
             try await gate.pass(image) { () throws(OrchError) in
                 if try await client.hasImage(image) { return }
                 if let stored {
-                    progress("loading \(image) from the repository")
+                    progress("loading \(image) from the repository", nil)
                     return try await client.loadImages(stored.archive, size: stored.size)
                 }
-                progress("fetching \(image)")
-                try await Self.pull(image, client, progress)
+                progress("fetching \(image)", nil)
+                try await pull(image, client, progress)
             }
         } catch {
             throw OrchError(
@@ -136,24 +136,27 @@ extension ContainerDriver {
         }
     }
 
-    private static func pull(
-        _ image: String, _ client: EngineClient, _ progress: @escaping @Sendable (String) -> Void
+    private nonisolated func pull(
+        _ image: String, _ client: EngineClient, _ progress: @escaping LaunchProgress
     ) async throws(OrchError) {
         let news = LastNews()
+        let credentials = RegistryCredentials(environment: finder.environment).field(for: image)
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     var told = ContinuousClock.now
-                    try await client.pullImage(image) { state in
+                    try await client.pullImage(image, credentials: credentials) { state in
                         news.at.withLock { $0 = .now }
                         guard .now - told >= .seconds(1), state.total > 0 else { return }
                         told = .now
-                        progress("fetching \(image): \(ByteSize(bytes: state.done)) of \(ByteSize(bytes: state.total))")
+                        progress(
+                            "fetching \(image): \(ByteSize(bytes: state.done)) of \(ByteSize(bytes: state.total))",
+                            state)
                     }
                 }
                 group.addTask {
-                    while .now - news.at.withLock(\.self) < pullPatience { try await Task.sleep(for: .seconds(1)) }
-                    throw OrchError(.timedOut, "nothing was heard of its registry for \(pullPatience)")
+                    while .now - news.at.withLock(\.self) < Self.pullPatience { try await Task.sleep(for: .seconds(1)) }
+                    throw OrchError(.timedOut, "nothing was heard of its registry for \(Self.pullPatience)")
                 }
                 try await group.next()
                 group.cancelAll()

@@ -56,7 +56,7 @@ package actor ProcessDriver: RuntimeDriver {
 
     // MARK: Starting
 
-    package func start(_ launch: InstanceLaunch, progress: @escaping @Sendable (String) -> Void)
+    package func start(_ launch: InstanceLaunch, progress: @escaping LaunchProgress)
         async throws(OrchError) -> RunningInstance
     {
         let id = launch.id
