@@ -112,7 +112,8 @@ let package = Package(
         room("Deployer", ["OrchModel", "OrchSystem", .ahc, .nio, .nioHTTP, .nioPosix, .log]),
         room("RequestManager", ["OrchModel", "OrchSystem", .log]),
         room(
-            "Scheduler", ["OrchModel", "OrchSystem", "OrchClient", .ahc, .hummingbird, .lifecycle, .log, .nio, .yams]),
+            "Scheduler",
+            ["OrchModel", "OrchSystem", "OrchClient", .ahc, .hummingbird, .lifecycle, .log, .nio, .nioHTTP, .yams]),
 
         // Who joins them, and who talks to it.
         room(
@@ -120,7 +121,7 @@ let package = Package(
             [
                 "OrchModel", "OrchModuleFile", "OrchSystem", "OrchStore", "OrchKafka", "LogBroker", "LoggingModule",
                 "ContainerEngine", "RuntimeManager", "LoadBalancer", "RepositoryManager", "Deployer", "RequestManager",
-                .asyncAlgorithms, .httpTypes, .hummingbird, .lifecycle, .signals, .log, .nio,
+                .ahc, .asyncAlgorithms, .httpTypes, .hummingbird, .lifecycle, .signals, .log, .nio, .nioHTTP,
             ]),
         room("OrchClient", ["OrchModel", "OrchSystem", .nio, .nioPosix, .nioHTTP]),
         room("OrchCLI", ["OrchModel", "OrchSystem", "OrchClient"]),

@@ -112,7 +112,7 @@ package struct ContainerPlan: Sendable {
         if !user.isEmpty { body["User"] = .string(user) }
         if !workdir.isEmpty { body["WorkingDir"] = .string(workdir) }
         if health == .none { body["Healthcheck"] = ["Test": ["NONE"]] }
-        if !network.isEmpty {
+        if !aliases.isEmpty {
             body["NetworkingConfig"] = [
                 "EndpointsConfig": .object([network: ["Aliases": .array(aliases.map(JSONValue.string))]])
             ]

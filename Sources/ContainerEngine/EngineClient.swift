@@ -1,5 +1,6 @@
 package import AsyncHTTPClient
 import FoundationEssentials
+import Glibc
 import NIOCore
 import NIOHTTP1
 package import OrchModel
@@ -36,6 +37,13 @@ package struct EngineClient: Sendable {
             // Where there is no socket, a connection would be tried again and again until its time is over.
             guard Files.isSocket(address.socket) else {
                 failures.append(address.socket)
+                continue
+            }
+            guard access(address.socket, R_OK | W_OK) == 0 else {
+                stranger = OrchError(
+                    .notAllowed,
+                    "the agent may not use the container engine at \(address.socket): put its user into the group that owns it"
+                )
                 continue
             }
             do throws(OrchError) {

@@ -47,6 +47,15 @@ extension Deployer {
         return addresses
     }
 
+    /// What an instance may do with the agent; nothing when there is none of that id.
+    package func access(of id: InstanceID) -> AgentAccess {
+        for machine in machines.values {
+            guard let record = machine.instances[id] else { continue }
+            return machine.revision(record.revision)?.spec.api ?? .none
+        }
+        return .none
+    }
+
     package func spec(of name: ModuleName) -> ModuleSpec? { machines[name]?.spec }
 
     /// Of every version that runs or can be gone back to.

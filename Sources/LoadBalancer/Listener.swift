@@ -28,7 +28,7 @@ struct Listener: Sendable {
                     .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                     .serverChannelOption(.socketOption(.init(rawValue: SO_REUSEPORT)), value: 1)
                     // Linux hands it down to every connection that is accepted, which saves a call for each.
-                    .serverChannelOption(.socketOption(.tcp_nodelay), value: 1)
+                    .serverChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                     .childChannelOption(.allowRemoteHalfClosure, value: true)
                     .childChannelInitializer { channel in
                         channel.eventLoop.makeCompletedFuture {

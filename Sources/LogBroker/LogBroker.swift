@@ -53,7 +53,7 @@ package struct LogBroker: Service {
         do {
             listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .childChannelOption(.recvAllocator, value: Self.readSizes)
                 .bind(host: Self.host, port: settings.port) { channel in
                     channel.eventLoop.makeCompletedFuture {

@@ -30,7 +30,8 @@ extension Agent {
             let digest = try await uploads.finish(upload)
             return try await repository.push(
                 PushRequest(
-                    digest: digest, fileName: "the image", name: name, version: version, force: request.force))
+                    digest: digest, fileName: "the image", name: name, version: version, force: request.force),
+                isBuilt: true)
         } catch {
             await uploads.cancel(upload)
             throw error

@@ -32,6 +32,7 @@ package struct Agent {
     let brokerAddress: String
     let notices: [String]
     let token: String
+    let instanceTokens: InstanceTokens
 
     /// Runs an agent until SIGTERM or SIGINT. Instances go on running unless the settings say otherwise.
     ///
@@ -56,7 +57,7 @@ package struct Agent {
         let data = settings.dataDirectory
         do throws(SystemError) {
             // Others may pass through to their own configuration, which lies below; nothing else is open to them.
-            for folder in [data, AgentPaths.instances(in: data)] {
+            for folder in [data, AgentPaths.instances(in: data), AgentPaths.door(in: data)] {
                 try Files.makeFolder(folder)
                 try Files.allowPassing(folder)
             }
@@ -124,10 +125,13 @@ package struct Agent {
         // An instance is told of once for each start, and once for each time that its engine goes away.
         let (news, newsContinuation) = AsyncStream.makeStream(of: (InstanceID, RuntimeNews).self)
         let ports = PortAllocator()
+        let token = try token(in: data)
+        let access = InstanceAccess(
+            folder: AgentPaths.door(in: data), socket: AgentPaths.doorSocket, tokens: InstanceTokens(secret: token))
         let processes = ProcessDriver(
             instancesFolder: AgentPaths.instances(in: data), shimProgram: Files.sibling("orch-shim"),
             agentEnvironment: ["ORCH_SOCKET": settings.socket, "ORCH_DATA_DIR": data, "ORCH_BROKERS": kafka.brokers],
-            ports: ports, openFiles: openFilesOfInstances, reactor: reactor, logger: runtimeLogger
+            access: access, ports: ports, openFiles: openFilesOfInstances, reactor: reactor, logger: runtimeLogger
         ) { newsContinuation.yield(($0, $1)) }
         var limits = ArchiveLimits.standard
         if let size = settings.artifactSize { limits.bytes = size }
@@ -137,6 +141,7 @@ package struct Agent {
         let containers = ContainerDriver(
             instancesFolder: AgentPaths.instances(in: data), finder: EngineFinder(environment: engineVariables),
             owner: data, outputs: SpooledOutput(spools: OutputSpools()), images: RepositoryImages(artifacts: artifacts),
+            access: access,
             ports: ports, logger: runtimeLogger
         ) { newsContinuation.yield(($0, $1)) }
         let runtime = LocalRuntime(
@@ -158,7 +163,8 @@ package struct Agent {
             artifacts: artifacts, repository: ModuleRepository(artifacts: artifacts, deployed: deployer),
             requests: RequestLog(history: store, logger: controlLog.logger(.requestManager)), events: hub,
             logReader: LogReader(source: topics),
-            brokerAddress: kafka.brokers, notices: notices, token: try token(in: data))
+            brokerAddress: kafka.brokers, notices: notices, token: token,
+            instanceTokens: access.tokens)
 
         // What is named first is stopped last: the API stops taking requests before anybody it asks is gone.
         services.append(.init(service: BackgroundService(onShutdown: { shipper.finish() }) { try await shipper.run() }))

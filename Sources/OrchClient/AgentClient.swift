@@ -10,7 +10,8 @@ package import OrchModel
 package struct AgentClient: Sendable {
     /// How an agent is reached.
     package enum Door: Sendable, Equatable {
-        case socket(path: String)
+        /// - Parameter token: for the socket of instances.
+        case socket(path: String, token: String? = nil)
         /// - Parameter url: `http://host:port`.
         case address(url: String, token: String?)
     }
@@ -134,16 +135,19 @@ package struct AgentClient: Sendable {
         _ method: String, _ path: String, _ query: [(String, String)], _ body: (any Encodable)?
     ) throws -> HTTPConnection.Request {
         var headers = HTTPHeaders([("user-agent", "orch/\(OrchVersion.current)"), ("connection", "close")])
+        let host: String
+        let token: String?
         switch door {
-        case .socket: headers.add(name: "host", value: "agent")
-        case .address(let url, let token):
-            headers.add(name: "host", value: url.split(separator: "/").last.map(String.init) ?? "")
-            if let token {
-                guard token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
-                    throw OrchError(.invalidRequest, "the token holds characters that no token has: check ORCH_TOKEN")
-                }
-                headers.add(name: "authorization", value: "Bearer \(token)")
+        case .socket(_, let given): (host, token) = ("agent", given)
+        case .address(let url, let given):
+            (host, token) = (url.split(separator: "/").last.map(String.init) ?? "", given)
+        }
+        headers.add(name: "host", value: host)
+        if let token {
+            guard token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
+                throw OrchError(.invalidRequest, "the token holds characters that no token has: check ORCH_TOKEN")
             }
+            headers.add(name: "authorization", value: "Bearer \(token)")
         }
         var content = ByteBuffer()
         if let body {
@@ -177,7 +181,7 @@ package struct AgentClient: Sendable {
                 cause: error)
         }
         switch door {
-        case .socket(let path):
+        case .socket(let path, _):
             if access(path, R_OK | W_OK) != 0, errno == EACCES {
                 return OrchError(.notAllowed, "\(path) belongs to another user: run orch as that one", cause: error)
             }

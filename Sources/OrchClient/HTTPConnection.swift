@@ -103,7 +103,7 @@ enum HTTPConnection {
             }
         }
         switch door {
-        case .socket(let path):
+        case .socket(let path, _):
             return try await bootstrap.connect(unixDomainSocketPath: path, channelInitializer: initialize)
         case .address(let url, _):
             let authority = url.split(separator: "/").last.map(String.init) ?? ""

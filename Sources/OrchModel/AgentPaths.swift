@@ -7,6 +7,9 @@ package enum AgentPaths {
     package static func instances(in data: String) -> String { "\(data)/instances" }
     package static func broker(in data: String) -> String { "\(data)/broker" }
     package static func repository(in data: String) -> String { "\(data)/Repository" }
+    /// The folder with the socket for instances that have a token, which containers get to see.
+    package static func door(in data: String) -> String { "\(data)/door" }
+    package static let doorSocket = "orch.sock"
     package static func control(in data: String) -> String { "\(data)/control" }
     package static func logs(in data: String) -> String { "\(data)/LoggingModule" }
     /// The port that the embedded broker had last, so that it keeps it.

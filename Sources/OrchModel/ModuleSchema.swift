@@ -80,6 +80,10 @@ package enum ModuleSchema {
         Key("labels", .map, or: [:], "Words of your own to select by."),
         Key("container", .object(containerKeys), or: [:], "What only containers have."),
         Key(
+            "api", .choice(AgentAccess.allCases.map(\.rawValue)), or: "none",
+            "What instances may do with the agent, which they reach at ORCH_SOCKET with the token in the file ORCH_TOKEN_FILE: read sees everything; operate also starts, stops, restarts, scales, deploys and rolls back known modules."
+        ),
+        Key(
             "ui", .string(example: "./ui"), or: "",
             "Folder of web pages, which the load balancer serves at the service's /ui/; for what is in the repository the folder ui by default."
         ),
@@ -88,7 +92,8 @@ package enum ModuleSchema {
     private static let containerKeys: [Key] = [
         Key(
             "network", .name(longest: 63), or: "default",
-            "Network of the engine that the containers are in; modules of one find each other by their names."),
+            "Network of the engine that the containers are in; modules of one find each other by their names. host is that of this machine."
+        ),
         Key("volumes", .list(of: .object(volumeKeys)), or: [], "Places that outlive the container, or are memory."),
         Key("read_only", .boolean, or: false, "Nothing can be written but volumes."),
         Key(

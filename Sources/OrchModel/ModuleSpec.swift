@@ -32,6 +32,8 @@ package struct ModuleSpec: Codable, Hashable, Sendable {
     package var placement: PlacementSpec
     package var labels: [String: String]
     package var container: ContainerSpec
+    /// What its instances may do with the agent.
+    package var api: AgentAccess
     /// The folder of the service's web page, relative to the module file; empty for none.
     package var ui: String
 
@@ -40,7 +42,7 @@ package struct ModuleSpec: Codable, Hashable, Sendable {
         case baseDirectory = "base_directory"
         case workdir, env, files, ports, endpoint, health, restart, stop, replicas, user, limits, logs
         case dependsOn = "depends_on"
-        case update, placement, labels, container, ui
+        case update, placement, labels, container, api, ui
     }
 }
 
@@ -48,6 +50,19 @@ extension ModuleSpec {
     /// Reads what was written down, perhaps by a version that knew fewer keys.
     package init(stored json: JSONValue) throws {
         self = try JSONDecoder().decode(Self.self, from: JSONEncoder().encode(ModuleSchema.completed(json)))
+    }
+}
+
+/// What whoever asks the agent may do.
+package enum AgentAccess: String, Codable, Sendable, CaseIterable, Comparable {
+    case none
+    /// See what there is, and read logs.
+    case read
+    /// Also start, stop, restart, scale, deploy and roll back what is known.
+    case operate
+
+    package static func < (left: AgentAccess, right: AgentAccess) -> Bool {
+        allCases.firstIndex(of: left)! < allCases.firstIndex(of: right)!
     }
 }
 
@@ -79,7 +94,7 @@ package struct ContainerSpec: Codable, Hashable, Sendable {
         }
     }
 
-    /// Containers of one network find each other by their modules' names.
+    /// Containers of one network find each other by their modules' names; `host` is the network of this machine itself.
     package var network: String
     package var volumes: [Volume]
     package var readOnly: Bool
@@ -90,6 +105,8 @@ package struct ContainerSpec: Codable, Hashable, Sendable {
         case network, volumes, capabilities
         case readOnly = "read_only"
     }
+
+    package var isOnHost: Bool { network == "host" }
 }
 
 /// A file that is written into the instance's folder before it starts.

@@ -15,6 +15,10 @@ struct ConfigurationWriter {
     let folder: InstanceFolder
     let environment: InstanceEnvironment
     let spec: ModuleSpec
+    let tokens: InstanceTokens
+
+    /// What an instance shows the agent.
+    static let tokenFile = "orch-token"
 
     func write(for reader: Reader) throws(OrchError) {
         // A user may read the files and pass through their folders, which stay ours: it could put a link where we write
@@ -26,6 +30,7 @@ struct ConfigurationWriter {
             chmod(folder.path, 0o700)
             chmod(folder.configuration, 0o755)
         }
+        if spec.api != .none { try writeToken(for: reader) }
         for file in spec.files {
             let path = "\(folder.configuration)/\(file.path)"
             guard let mode = mode_t(file.mode, radix: 8) else { continue }
@@ -39,6 +44,16 @@ struct ConfigurationWriter {
             }
             open(path, mode, to: reader)
         }
+    }
+
+    private func writeToken(for reader: Reader) throws(OrchError) {
+        let path = "\(folder.configuration)/\(Self.tokenFile)"
+        do throws(SystemError) {
+            try Files.replace(path, with: tokens.token(of: folder.id) + "\n")
+        } catch {
+            throw OrchError(.failed, "the instance's token cannot be written: \(error.reason)", cause: error)
+        }
+        open(path, 0o400, to: reader)
     }
 
     private func open(_ path: String, _ mode: mode_t, to reader: Reader) {

@@ -13,16 +13,17 @@ struct InstanceEnvironment {
     /// - Parameters:
     ///   - agent: what the agent tells all instances, such as its own address.
     ///   - home: of the user that the process runs as, where it is not the agent's.
+    ///   - door: the folder with the agent's socket for those who have a token.
     init(
         process launch: InstanceLaunch, ports: [String: Int], folder: InstanceFolder, agent: [String: String],
-        home: String?
+        home: String?, door: String
     ) {
         var base: [String: String] = ["PATH": Self.fallbackPath]
         for name in Self.inherited { if let value = getenv(name) { base[name] = String(cString: value) } }
         if let home { base["HOME"] = home } else if let home = getenv("HOME") { base["HOME"] = String(cString: home) }
         base.merge(agent) { $1 }
         base["ORCH_MODULE_DIR"] = launch.spec.baseDirectory
-        self.init(launch, ports, configuration: folder.configuration, base: base)
+        self.init(launch, ports, configuration: folder.configuration, door: door, base: base)
     }
 
     /// What is not set here is the image's own.
@@ -30,12 +31,14 @@ struct InstanceEnvironment {
     /// - Parameters:
     ///   - ports: those in the container.
     ///   - configuration: where the container finds its configuration files.
-    init(container launch: InstanceLaunch, ports: [String: Int], configuration: String) {
-        self.init(launch, ports, configuration: configuration, base: [:])
+    ///   - door: where it finds the agent's socket.
+    init(container launch: InstanceLaunch, ports: [String: Int], configuration: String, door: String) {
+        self.init(launch, ports, configuration: configuration, door: door, base: [:])
     }
 
     private init(
-        _ launch: InstanceLaunch, _ ports: [String: Int], configuration: String, base: [String: String]
+        _ launch: InstanceLaunch, _ ports: [String: Int], configuration: String, door: String,
+        base: [String: String]
     ) {
         let spec = launch.spec
         var all = base
@@ -44,6 +47,10 @@ struct InstanceEnvironment {
         all["ORCH_INSTANCE_ID"] = launch.id.rawValue
         all["ORCH_INSTANCE_ORDINAL"] = String(launch.ordinal)
         all["ORCH_CONFIG_DIR"] = configuration
+        if spec.api != .none {
+            all["ORCH_SOCKET"] = "\(door)/\(AgentPaths.doorSocket)"
+            all["ORCH_TOKEN_FILE"] = "\(configuration)/\(ConfigurationWriter.tokenFile)"
+        }
         for (name, address) in launch.services {
             all["ORCH_SERVICE_\(Self.variableName(name.rawValue))_URL"] = address
         }

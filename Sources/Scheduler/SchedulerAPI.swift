@@ -21,8 +21,8 @@ struct SchedulerAPI: Sendable {
     }
 
     let keeper: ScheduleKeeper
-    /// The agent's token: who may ask the agent may ask here. `nil` lets nobody in.
-    let token: String?
+    /// What the agent shows, through which everybody asks: this instance's own token.
+    let token: String
 
     func application(port: Int, logger: Logger) -> some ApplicationProtocol {
         let router = Router()
@@ -73,18 +73,19 @@ struct SchedulerAPI: Sendable {
     }
 }
 
-/// Asks for the token, which a page of another site does not know.
+/// Lets only the agent in.
 private struct TokenGuard: RouterMiddleware {
     typealias Context = BasicRequestContext
 
-    let token: String?
+    let token: String
 
     @concurrent func handle(
         _ request: Request, context: BasicRequestContext,
         next: @concurrent (Request, BasicRequestContext) async throws -> Response
     ) async throws -> Response {
-        guard let token, request.headers[.authorization] == "Bearer \(token)" else {
-            let refusal = ErrorBody(OrchError(.notAllowed, "send the agent's token: Authorization: Bearer TOKEN"))
+        guard let field = request.headers[.authorization], Secrets.areEqual(field, "Bearer \(token)") else {
+            let refusal = ErrorBody(
+                OrchError(.notAllowed, "ask through the agent: /v1/modules/scheduler/api/v1/schedules"))
             return try SchedulerAPI.answer(refusal, status: .forbidden)
         }
         return try await next(request, context)

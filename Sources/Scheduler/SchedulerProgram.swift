@@ -1,5 +1,8 @@
+import AsyncHTTPClient
 import Glibc
 import Logging
+import NIOCore
+import NIOHTTP1
 import OrchClient
 import OrchModel
 import OrchSystem
@@ -13,16 +16,15 @@ package enum SchedulerProgram {
     package static func run() async throws {
         signal(SIGPIPE, SIG_IGN)
         let logger = Logger(label: "scheduler") { _ in LineLog() }
-        let data = variable("SCHEDULER_DATA_DIR") ?? "."
-        guard let socket = variable("ORCH_SOCKET") else {
-            throw OrchError(.invalidRequest, "ORCH_SOCKET is not set: start it with 'orch deploy scheduler'")
+        let data = variable("SCHEDULER_DATA_DIR") ?? variable("ORCH_DATA_DIR").map { "\($0)/scheduler" } ?? "."
+        guard let socket = variable("ORCH_SOCKET"), let tokenFile = variable("ORCH_TOKEN_FILE") else {
+            throw OrchError(
+                .invalidRequest, "ORCH_SOCKET and ORCH_TOKEN_FILE are not set: start it with 'orch deploy scheduler'")
         }
+        let token = try Files.readText(tokenFile).filter { !$0.isWhitespace }
         let keeper = ScheduleKeeper(
             store: ScheduleStore(path: "\(data)/schedules.json"),
-            action: AgentAction(agent: AgentClient(door: .socket(path: socket))), logger: logger)
-        let token = variable("ORCH_DATA_DIR").flatMap { try? Files.readText(AgentPaths.token(in: $0)) }?.filter {
-            !$0.isWhitespace
-        }
+            action: AgentAction(agent: AgentClient(door: .socket(path: socket, token: token))), logger: logger)
         let configuration = variable("SCHEDULER_CONFIG") ?? variable("ORCH_CONFIG_DIR").map { "\($0)/schedules.yaml" }
         try await keeper.load(configured: try configuration.map(schedules) ?? [], at: .now())
         let api = SchedulerAPI(keeper: keeper, token: token).application(
@@ -32,6 +34,15 @@ package enum SchedulerProgram {
                 services: [.init(service: Loop(keeper: keeper)), .init(service: api)],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
+    }
+
+    /// Asks the scheduler that runs here whether it is well, as its image's own check does.
+    package static func isHealthy() async -> Bool {
+        guard let port = variable("PORT"),
+            let answer = try? await HTTPClient.shared.execute(
+                HTTPClientRequest(url: "http://127.0.0.1:\(port)/health"), timeout: .seconds(2))
+        else { return false }
+        return answer.status == .ok
     }
 
     private struct Loop: Service {

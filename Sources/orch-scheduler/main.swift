@@ -3,6 +3,7 @@ import OrchModel
 import OrchSystem
 import Scheduler
 
+if CommandLine.arguments.dropFirst() == ["health"] { exit(await SchedulerProgram.isHealthy() ? 0 : 1) }
 do {
     try await SchedulerProgram.run()
 } catch {

@@ -73,7 +73,7 @@ final class LoopMember {
     private var bootstrap: ClientBootstrap {
         ClientBootstrap(group: proxy.loop)
             .connectTimeout(Self.connectTimeout)
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
     }
 
     func opened(_ connection: InstanceConnection) {

@@ -104,19 +104,12 @@ struct AccessGuard: RouterMiddleware {
 
     /// - Parameter isPassword: whether it may be the password of a basic authentication (RFC 7617), with any user.
     private func isToken(_ field: String, orPassword isPassword: Bool) -> Bool {
-        if field.hasPrefix("Bearer ") { return isToken(field.dropFirst(7)) }
+        if field.hasPrefix("Bearer ") { return Secrets.areEqual(field.dropFirst(7), token) }
         guard isPassword, field.hasPrefix("Basic "),
             let bytes = Data(base64Encoded: String(field.dropFirst(6))),
             let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
         else { return false }
-        return isToken(String(decoding: bytes[(colon + 1)...], as: UTF8.self)[...])
-    }
-
-    /// Takes the same time wherever the first difference is.
-    private func isToken(_ given: Substring) -> Bool {
-        let (left, right) = (Array(given.utf8), Array(token.utf8))
-        guard left.count == right.count else { return false }
-        return zip(left, right).reduce(0) { $0 | $1.0 ^ $1.1 } == 0
+        return Secrets.areEqual(String(decoding: bytes[(colon + 1)...], as: UTF8.self), token)
     }
 
     private static func name(of authority: String) -> String {

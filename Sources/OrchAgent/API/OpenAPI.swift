@@ -24,6 +24,9 @@ enum OpenAPI {
         Operation("get", "/v1/health/live", "Whether the agent runs"),
         Operation("get", "/v1/health/ready", "Whether the agent takes requests"),
         Operation("get", "/v1/modules", "Modules that can be deployed by name"),
+        Operation(
+            "get", "/v1/modules/{name}/api/{path}",
+            "The interface of a module of the control plane; also PUT, POST, DELETE"),
         Operation("get", "/v1/schema", "JSON Schema of the module file"),
         Operation("get", "/v1/requests", "The last requests that changed something"),
         Operation("get", "/v1/events", "Events, the last ones or as they happen", stream),

@@ -10,6 +10,9 @@ extension Routes {
     func addDeployments(to v1: RouterGroup<APIContext>) {
         v1.post("deployments") { request, context in
             let body = try await request.json(DeployRequest.self, context)
+            if context.instance != nil, body.file != nil || body.env != nil || body.runtime != nil || body.port != nil {
+                throw OrchError(.notAllowed, "an instance may deploy known modules as they are, and set 'replicas'")
+            }
             let spec = try await agent.repository.resolve(body)
             return try JSONAnswer.response(
                 try await agent.deployer.deploy(spec, checkIndex: body.checkIndex), status: .accepted)

@@ -12,6 +12,7 @@ struct Routes: Sendable {
         addServices(to: v1)
         addInstances(to: v1)
         addExec(to: v1)
+        addModules(to: v1)
         addFiles(to: v1)
         addLogs(to: v1)
         addArtifacts(to: v1)

@@ -44,6 +44,7 @@ extension CommandSpec {
             content: try TreeContent(folder: folder), file: file,
             name: ArtifactName(fileName: base.lowercased()) ?? ArtifactName(unchecked: "image"), version: .latest)
         try request.take(invocation, moduleFile: try? Files.readText("\(folder)/module.yaml"))
-        return try await request.run(client, invocation)
+        try ImageBuild.show(try await request.make(client, invocation), invocation.console)
+        return 0
     }
 }

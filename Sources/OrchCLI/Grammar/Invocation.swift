@@ -59,7 +59,11 @@ struct Invocation: Sendable {
     }
 
     func client() throws(OrchError) -> AgentClient {
-        guard let host = try text("host") else { return AgentClient(door: .socket(path: try socket)) }
+        guard let host = try text("host") else {
+            // Within an instance, which has a socket and a token of its own.
+            let token = try text("token-file") == nil ? nil : try token()
+            return AgentClient(door: .socket(path: try socket, token: token))
+        }
         var url = host.contains("://") ? host : "http://\(host)"
         while url.hasSuffix("/") { url.removeLast() }
         let parts = url.split(separator: "/", omittingEmptySubsequences: true)

@@ -39,8 +39,8 @@ struct ImageBuild {
         }
     }
 
-    /// - Returns: the exit status: 0.
-    func run(_ client: AgentClient, _ invocation: Invocation) async throws -> Int32 {
+    /// - Returns: what was made.
+    func make(_ client: AgentClient, _ invocation: Invocation) async throws -> ArtifactView {
         let console = invocation.console
         let display = TransferDisplay(console, title: "sending \(name)", total: content.size)
         let context = try await client.upload(content) { display.show($0) }
@@ -48,7 +48,7 @@ struct ImageBuild {
         let request = BuildRequest(
             context: context, file: file, name: name, version: version,
             runtime: try invocation.text("runtime").flatMap(RuntimeKind.init(rawValue:)) ?? .auto,
-            arguments: arguments, force: try invocation.flag("force"))
+            arguments: arguments, force: try version == .latest || invocation.flag("force"))
         var made: ArtifactView?
         try await client.stream("/v1/build", posting: request) { event in
             switch event.kind {
@@ -62,9 +62,12 @@ struct ImageBuild {
             return true
         }
         guard let made else { throw OrchError(.unavailable, "the agent ended before the image was there") }
+        return made
+    }
+
+    static func show(_ made: ArtifactView, _ console: Console) throws {
         try console.show(made, name: "\(made.name):\(made.version)") {
             ["built \(made.name):\(made.version)  \(ByteSize(bytes: made.size))  \(made.digest)"]
         }
-        return 0
     }
 }

@@ -151,12 +151,14 @@ extension ArtifactRepository {
         return spec
     }
 
+    func isImage(_ tag: ArtifactTagRecord) async -> Bool { await content(of: tag.digest)?.kind == .image }
+
     /// The image of a module's name: of its version, or the one that was pushed last.
     func image(for spec: ModuleSpec) async -> String? {
         let name = ArtifactName(spec.name)
         var images: [ArtifactTagRecord] = []
         for tag in tags where tag.name == name {
-            if await content(of: tag.digest)?.kind == .image { images.append(tag) }
+            if await isImage(tag) { images.append(tag) }
         }
         let found = images.first { $0.version.rawValue == spec.version } ?? images.max { $0.at < $1.at }
         return found.map { ArtifactReference(name, version: $0.version, digest: $0.digest).description }
@@ -165,7 +167,7 @@ extension ArtifactRepository {
     /// What a module calls its image, with the digest of what the repository has under that name, so that it stays this one.
     func pinned(_ spec: ModuleSpec) async -> String {
         guard spec.runtime.isContainer, let reference = try? ArtifactReference(checking: spec.image),
-            reference.digest == nil, let tag = tag(reference), await content(of: tag.digest)?.kind == .image
+            reference.digest == nil, let tag = tag(reference), await isImage(tag)
         else { return spec.image }
         await keep(tag.digest)
         return ArtifactReference(tag.name, version: tag.version, digest: tag.digest).description

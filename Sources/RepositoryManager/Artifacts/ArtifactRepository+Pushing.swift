@@ -19,9 +19,10 @@ extension ArtifactRepository {
     /// - Throws: ``ModuleFileError`` for mistakes in a bundle's module file; ``OrchError``: `notFound` when the content is not
     ///   there yet, `invalidRequest` for an archive that may not be taken, `conflict` for a version that is there. What was
     ///   refused leaves nothing behind.
-    func push(_ request: PushRequest) async throws -> ArtifactTagRecord {
+    /// - Parameter isBuilt: it is an image that was built for us.
+    func push(_ request: PushRequest, isBuilt: Bool = false) async throws -> ArtifactTagRecord {
         do {
-            return try await take(request)
+            return try await take(request, isBuilt)
         } catch let error as OrchError where error.code == .notFound || error.code == .conflict {
             throw error
         } catch {
@@ -30,7 +31,7 @@ extension ArtifactRepository {
         }
     }
 
-    private func take(_ request: PushRequest) async throws -> ArtifactTagRecord {
+    private func take(_ request: PushRequest, _ isBuilt: Bool) async throws -> ArtifactTagRecord {
         if let known = try await catalog.manifest(madeOf: request.digest), let manifest = await content(of: known),
             try await isComplete(manifest)
         {
@@ -55,7 +56,7 @@ extension ArtifactRepository {
             return try bundle.inspect().map { .bundle($0) } ?? .file
         }
         switch kind {
-        case .image: return try await pushImage(request, name)
+        case .image: return try await pushImage(request, name, isBuilt)
         case .bundle(let content): return try await pushBundle(request, content, archive: request.digest)
         case .moduleFile: return try await pushModuleFile(request)
         case .file: return try await pushFile(request)
@@ -111,9 +112,13 @@ extension ArtifactRepository {
 
     // MARK: Images and files
 
-    private func pushImage(_ request: PushRequest, _ name: String) async throws -> ArtifactTagRecord {
+    private func pushImage(_ request: PushRequest, _ name: String, _ isBuilt: Bool) async throws -> ArtifactTagRecord {
         let archive = ImageArchive(path: store.path(of: request.digest), name: name, limits: limits, store: store)
-        let imported = try await FileWork.runLong { try archive.load() }
+        let imported = try await FileWork.runLong {
+            var imported = try archive.load()
+            if isBuilt { imported.manifest = try BuiltImage(store: archive.store).settled(imported.manifest) }
+            return imported
+        }
         var reference = Self.reference(ofImage: imported.reference, orFile: request.fileName)
         if let name = request.name { reference.name = name }
         if let version = request.version { reference.version = version }

@@ -12,8 +12,9 @@ extension ModuleRepository {
     /// - Throws: ``ModuleFileError`` for mistakes in a bundle's module file; ``OrchError``: `notFound` when the content is not
     ///   there yet, `invalidRequest` for an archive that may not be taken, `conflict` for a version that is there. What was
     ///   refused leaves nothing behind.
-    package func push(_ request: PushRequest) async throws -> ArtifactView {
-        let tag = try await artifacts.push(request)
+    /// - Parameter isBuilt: it is an image that was built for us, of which what is accidental is left out.
+    package func push(_ request: PushRequest, isBuilt: Bool = false) async throws -> ArtifactView {
+        let tag = try await artifacts.push(request, isBuilt: isBuilt)
         guard let view = await artifacts.view(of: tag, inUse: artifacts.digests(usedBy: deployed)) else {
             throw OrchError(.failed, "\(tag.name):\(tag.version) was removed while it came")
         }

@@ -78,11 +78,16 @@ package struct ModuleRepository: Sendable {
             return try ModuleFile.parse(file, path: path, baseDirectory: Files.parent(of: path))
         }
         let reference = try ArtifactReference(checking: request.module ?? "")
-        if let tag = await artifacts.tag(reference) { return try await artifacts.module(tag) }
+        let shipped = ShippedModule.all.first { $0.name.rawValue == reference.name.rawValue }
+        if let tag = await artifacts.tag(reference) {
+            // The image of a module that ships is one way to run it, which the file of the module says most about.
+            if let shipped, await artifacts.isImage(tag) { return try shipped.spec }
+            return try await artifacts.module(tag)
+        }
         guard reference.version == nil, reference.digest == nil else { throw await artifacts.unknown(reference) }
         let name = try ModuleName(checking: reference.name.rawValue)
         if let spec = await deployed.spec(of: name) { return spec }
-        if let shipped = ShippedModule.all.first(where: { $0.name == name }) { return try shipped.spec }
+        if let shipped { return try shipped.spec }
         let hint = nearest(to: name.rawValue, in: await modules().map(\.name.rawValue)).map { "; did you mean \($0)?" }
         throw OrchError(
             .notFound,

@@ -24,8 +24,13 @@ struct ShippedModule {
             topic: Scheduler
             description: Starts, stops, restarts and deploys modules, and calls addresses, at set times
             command: [./orch-scheduler]
-            env:
-              SCHEDULER_DATA_DIR: ${ORCH_DATA_DIR}/scheduler
+            api: operate
+            container:
+              network: host
+              read_only: true
+              volumes:
+                - path: /var/lib/orch-scheduler
+                  source: orch-scheduler
             ports:
               - name: http
             health:

@@ -160,6 +160,7 @@ extension ContainerDriver {
     }
 
     private func removeNetworkIfUnused(_ network: String, _ client: EngineClient) async {
+        if network == "host" { return }
         await gate.pass(network) {
             // Those of others the engine sees by itself.
             if await self.forget(network, at: client.address) { await client.removeNetwork(network) }

@@ -15,7 +15,7 @@ extension ContainerDriver {
             if health.type == .image { return try await imageCheck(entry, client) }
             let environment = InstanceEnvironment(
                 container: entry.launch, ports: entry.launch.spec.containerPorts(for: entry.ports),
-                configuration: ContainerPaths.configuration)
+                configuration: ContainerPaths.configuration, door: ContainerPaths.door)
             let outcome = try await client.execute(health.command.map(environment.expand), in: entry.container)
             guard outcome.status != 0 else { return nil }
             let words = outcome.output.split(separator: "\n").last.map { ": \($0)" } ?? ""
@@ -51,7 +51,11 @@ extension ContainerDriver {
         var observation = InstanceObservation()
         if state.isPaused { observation.limits.append("it was paused by hand: 'docker unpause \(id)' lets it go on") }
         guard let pid = state.pid else { return observation }
-        let found = await runBlocking(name: "observe") { ListeningPorts.inNamespace(of: pid) }
+        let isOnHost = entry.launch.spec.container.isOnHost
+        let found = await runBlocking(name: "observe") {
+            // On the machine's own network are others, too.
+            isOnHost ? ListeningPorts.of(Programs.tree(of: pid)) : ListeningPorts.inNamespace(of: pid)
+        }
         // Seen from outside, where somebody looks for them.
         let inner = entry.launch.spec.containerPorts(for: entry.ports)
         observation.listening = found.map { port in

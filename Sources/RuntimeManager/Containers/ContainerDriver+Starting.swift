@@ -44,9 +44,11 @@ extension ContainerDriver {
         try folder.prepare(prepared)
         let environment = InstanceEnvironment(
             container: launch, ports: launch.spec.containerPorts(for: ports),
-            configuration: ContainerPaths.configuration)
-        try ConfigurationWriter(folder: folder, environment: environment, spec: launch.spec).write(for: .containerUser)
-        var plan = ContainerPlan(launch, ports: ports, environment: environment, folder: folder, agent: owner)
+            configuration: ContainerPaths.configuration, door: ContainerPaths.door)
+        try ConfigurationWriter(folder: folder, environment: environment, spec: launch.spec, tokens: access.tokens)
+            .write(for: .containerUser)
+        var plan = ContainerPlan(
+            launch, ports: ports, environment: environment, folder: folder, agent: owner, door: access.folder)
         let stored = try await images.image(plan.image)
         if let stored { plan.image = stored.name }
         starting[plan.network, default: 0] += 1
@@ -81,7 +83,7 @@ extension ContainerDriver {
     }
 
     private func makeNetwork(_ network: String, _ client: EngineClient) async throws(OrchError) {
-        if networks[client.address]?.contains(network) == true { return }
+        if network == "host" || networks[client.address]?.contains(network) == true { return }
         try await gate.pass(network) { [owner] () throws(OrchError) in
             try await client.ensureNetwork(network, labels: [ContainerLabel.agent: owner])
         }

@@ -39,6 +39,7 @@ package actor ContainerDriver: RuntimeDriver {
     let owner: String
     let outputs: any OutputKeeper
     let images: any ImageSource
+    let access: InstanceAccess
     let ports: PortAllocator
     let logger: Logger
     private let http: HTTPClient
@@ -66,7 +67,7 @@ package actor ContainerDriver: RuntimeDriver {
     ///   - ports: shared with the other drivers.
     package init(
         instancesFolder: String, finder: EngineFinder, owner: String, outputs: any OutputKeeper,
-        images: any ImageSource,
+        images: any ImageSource, access: InstanceAccess,
         ports: PortAllocator, logger: Logger, report: @escaping RuntimeReport
     ) {
         self.instancesFolder = instancesFolder
@@ -74,6 +75,7 @@ package actor ContainerDriver: RuntimeDriver {
         self.owner = owner
         self.outputs = outputs
         self.images = images
+        self.access = access
         self.ports = ports
         self.logger = logger
         var configuration = HTTPClient.Configuration()

@@ -6,6 +6,8 @@ import OrchSystem
 enum ContainerPaths {
     static let configuration = "/run/orch/config"
     static let secrets = "/run/secrets"
+    /// The agent, for those who may ask it.
+    static let door = "/run/orch/agent"
 }
 
 /// What containers of ours are labelled with, so that `docker ps` tells whose they are.
@@ -22,9 +24,10 @@ extension ContainerPlan {
     /// - Parameters:
     ///   - ports: those of this machine, by name.
     ///   - agent: whose container it is.
+    ///   - door: the folder with the agent's socket for instances.
     init(
         _ launch: InstanceLaunch, ports: [String: Int], environment: InstanceEnvironment, folder: InstanceFolder,
-        agent: String
+        agent: String, door: String
     ) {
         let spec = launch.spec
         self.init(image: spec.image)
@@ -38,12 +41,16 @@ extension ContainerPlan {
         user = spec.user
         workdir = environment.expand(spec.workdir)
         let inner = spec.containerPorts(for: ports)
-        publications = spec.ports.compactMap { port in
-            guard let published = ports[port.name], let target = inner[port.name] else { return nil }
-            return Publication(containerPort: target, address: "127.0.0.1", port: published)
-        }
+        // On the machine's own network there is nothing to publish.
+        publications =
+            spec.container.isOnHost
+            ? []
+            : spec.ports.compactMap { port in
+                guard let published = ports[port.name], let target = inner[port.name] else { return nil }
+                return Publication(containerPort: target, address: "127.0.0.1", port: published)
+            }
         mounts = spec.container.volumes.map { Self.mount($0, baseDirectory: spec.baseDirectory) }
-        if !spec.files.isEmpty {
+        if !spec.files.isEmpty || spec.api != .none {
             mounts.append(
                 .bind(source: folder.configuration, target: ContainerPaths.configuration, isReadOnly: true))
         }
@@ -53,8 +60,11 @@ extension ContainerPlan {
                     source: "\(folder.configuration)/\(file.path)", target: "\(ContainerPaths.secrets)/\(file.path)",
                     isReadOnly: true))
         }
+        if spec.api != .none {
+            mounts.append(.bind(source: door, target: ContainerPaths.door, isReadOnly: true))
+        }
         network = spec.networkName
-        aliases = [spec.name.rawValue]
+        aliases = spec.container.isOnHost ? [] : [spec.name.rawValue]
         memory = spec.limits.memory.bytes
         cpu = spec.limits.cpu
         processes = spec.limits.processes
@@ -77,10 +87,11 @@ extension ContainerPlan {
 
 extension ModuleSpec {
     /// The engine's name for the network.
-    var networkName: String { "orch-\(container.network)" }
+    var networkName: String { container.isOnHost ? container.network : "orch-\(container.network)" }
 
     /// The ports in the container, by name, for those of this machine.
     func containerPorts(for ports: [String: Int]) -> [String: Int] {
+        guard !container.isOnHost else { return ports }
         var inner = ports
         for port in self.ports where port.target != 0 { inner[port.name] = port.target }
         return inner

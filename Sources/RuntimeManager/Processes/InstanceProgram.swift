@@ -10,10 +10,12 @@ struct InstanceProgram {
 
     /// - Parameter agent: variables that every instance gets.
     /// - Throws: `invalidRequest` when the user is not there.
-    init(_ launch: InstanceLaunch, _ folder: InstanceFolder, agent: [String: String]) throws(OrchError) {
+    init(_ launch: InstanceLaunch, _ folder: InstanceFolder, agent: [String: String], door: String)
+        throws(OrchError)
+    {
         user = launch.spec.user.isEmpty ? nil : try SystemUser(named: launch.spec.user)
         environment = InstanceEnvironment(
-            process: launch, ports: launch.ports, folder: folder, agent: agent, home: user?.home)
+            process: launch, ports: launch.ports, folder: folder, agent: agent, home: user?.home, door: door)
         workdir = Files.resolve(environment.expand(launch.spec.workdir), in: launch.spec.baseDirectory)
     }
 

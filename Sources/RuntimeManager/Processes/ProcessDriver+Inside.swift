@@ -35,7 +35,7 @@ extension ProcessDriver {
     func program(of id: InstanceID) throws(OrchError) -> InstanceProgram {
         let folder = InstanceFolder(id, in: instancesFolder)
         guard let launch = folder.launch else { throw OrchError(.notFound, "there is no instance \(id)") }
-        return try InstanceProgram(launch, folder, agent: agentEnvironment)
+        return try InstanceProgram(launch, folder, agent: agentEnvironment, door: access.folder)
     }
 
     package func observe(_ id: InstanceID) async -> InstanceObservation {

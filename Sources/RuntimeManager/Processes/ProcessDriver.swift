@@ -14,6 +14,7 @@ package actor ProcessDriver: RuntimeDriver {
     let instancesFolder: String
     private let shimProgram: String
     let agentEnvironment: [String: String]
+    let access: InstanceAccess
     private let openFiles: Int
     private let reactor: Reactor
     private let logger: Logger
@@ -32,12 +33,14 @@ package actor ProcessDriver: RuntimeDriver {
     ///   - ports: shared with the other drivers.
     ///   - openFiles: descriptors that an instance may have open where its module file says nothing.
     package init(
-        instancesFolder: String, shimProgram: String, agentEnvironment: [String: String], ports: PortAllocator,
+        instancesFolder: String, shimProgram: String, agentEnvironment: [String: String],
+        access: InstanceAccess, ports: PortAllocator,
         openFiles: Int, reactor: Reactor, logger: Logger, report: @escaping RuntimeReport
     ) {
         self.instancesFolder = instancesFolder
         self.shimProgram = shimProgram
         self.agentEnvironment = agentEnvironment
+        self.access = access
         self.ports = ports
         self.openFiles = openFiles
         self.reactor = reactor
@@ -88,7 +91,8 @@ package actor ProcessDriver: RuntimeDriver {
                 .notAllowed, "only an agent that runs as root can start a module as '\(spec.user)': remove 'user'")
         }
         let environment = InstanceEnvironment(
-            process: launch, ports: ports, folder: folder, agent: agentEnvironment, home: user?.home)
+            process: launch, ports: ports, folder: folder, agent: agentEnvironment, home: user?.home,
+            door: access.folder)
         let workdir = Files.resolve(environment.expand(spec.workdir), in: spec.baseDirectory)
         guard Files.isFolder(workdir) else {
             throw OrchError(.notFound, "the working directory \(workdir) does not exist: correct 'workdir'")
@@ -118,7 +122,7 @@ package actor ProcessDriver: RuntimeDriver {
         var prepared = launch
         prepared.ports = ports
         try folder.prepare(prepared, plan)
-        try ConfigurationWriter(folder: folder, environment: environment, spec: spec).write(
+        try ConfigurationWriter(folder: folder, environment: environment, spec: spec, tokens: access.tokens).write(
             for: user.map { .user($0.uid, $0.gid) } ?? .agent)
     }
 

@@ -18,11 +18,10 @@ extension Integration {
                         "schedules:\n  - {name: nightly, cron: '0 3 * * *', time_zone: Europe/Berlin, action: stop, module: sleeper}\n"
                 )
                 #expect(try await agent.deploy("scheduler", "-e", "SCHEDULER_CONFIG=\(configuration)").status == 0)
-                let token = try Files.readText(AgentPaths.token(in: agent.data)).trimmed
                 func api(_ words: String...) async throws -> String {
-                    let port = try #require(try await agent.instance("scheduler").ports["http"])
-                    let all = Array(words.dropLast()) + ["http://127.0.0.1:\(port)\(words.last ?? "")"]
-                    return try await agent.run(["curl", "-s", "-H", "Authorization: Bearer \(token)"] + all).output
+                    let place = "http://agent/v1/modules/scheduler/api\(words.last ?? "")"
+                    let socket = ["--unix-socket", AgentPaths.socket(in: agent.data), place]
+                    return try await agent.run(["curl", "-s"] + words.dropLast() + socket).output
                 }
                 let port = try #require(try await agent.instance("scheduler").ports["http"])
                 let refused = try await agent.run(["curl", "-s", "http://127.0.0.1:\(port)/v1/schedules"])

@@ -1,0 +1,34 @@
+import Crypto
+import FoundationEssentials
+package import OrchModel
+
+package enum Secrets {
+    /// Whether two texts are the same, found out in a time that does not tell where they differ.
+    package static func areEqual(_ one: some StringProtocol, _ other: some StringProtocol) -> Bool {
+        let (left, right) = (Array(one.utf8), Array(other.utf8))
+        guard left.count == right.count else { return false }
+        return zip(left, right).reduce(0) { $0 | $1.0 ^ $1.1 } == 0
+    }
+}
+
+/// What instances show to prove who they are, to the agent and, since it knows them as well, the agent to them:
+/// `INSTANCE.CODE`, where the code is an HMAC-SHA-256 (RFC 2104) of the instance's id.
+package struct InstanceTokens: Sendable {
+    private let key: SymmetricKey
+
+    /// - Parameter secret: the agent's own token.
+    package init(secret: String) { key = SymmetricKey(data: Data("instances \(secret)".utf8)) }
+
+    package func token(of id: InstanceID) -> String {
+        let code = HMAC<SHA256>.authenticationCode(for: Data(id.rawValue.utf8), using: key)
+        return "\(id).\(OrchModel.Digest(hash: code).hex)"
+    }
+
+    /// - Returns: `nil` for what is no token of ours.
+    package func instance(of token: some StringProtocol) -> InstanceID? {
+        guard let dot = token.lastIndex(of: "."), let id = InstanceID(rawValue: String(token[..<dot])),
+            Secrets.areEqual(token, self.token(of: id))
+        else { return nil }
+        return id
+    }
+}
