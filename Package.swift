@@ -27,6 +27,7 @@ extension Target.Dependency {
     static let lifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let signals: Self = .product(name: "UnixSignals", package: "swift-service-lifecycle")
     static let log: Self = .product(name: "Logging", package: "swift-log")
+    static let mustache: Self = .product(name: "Mustache", package: "swift-mustache")
     static let nio: Self = .product(name: "NIOCore", package: "swift-nio")
     static let nioPosix: Self = .product(name: "NIOPosix", package: "swift-nio")
     static let nioHTTP: Self = .product(name: "NIOHTTP1", package: "swift-nio")
@@ -66,6 +67,7 @@ let package = Package(
         .executable(name: "orch-agent", targets: ["orch-agent"]),
         .executable(name: "orch-shim", targets: ["orch-shim"]),
         .executable(name: "orch-scheduler", targets: ["orch-scheduler"]),
+        .executable(name: "orch-notifier", targets: ["orch-notifier"]),
         .executable(name: "orch-bench", targets: ["orch-bench"]),
     ],
     dependencies: [
@@ -77,6 +79,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.36.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -113,7 +116,17 @@ let package = Package(
         room("RequestManager", ["OrchModel", "OrchSystem", .log]),
         room(
             "Scheduler",
-            ["OrchModel", "OrchSystem", "OrchClient", .ahc, .hummingbird, .lifecycle, .log, .nio, .nioHTTP, .yams]),
+            [
+                "OrchModel", "OrchSystem", "OrchClient", "ModuleKit", .ahc, .hummingbird, .lifecycle, .log, .nio,
+                .nioHTTP,
+                .yams,
+            ]),
+        room(
+            "ActionNotification",
+            [
+                "OrchModel", "OrchModuleFile", "OrchSystem", "OrchKafka", "OrchClient", "ModuleKit", .ahc, .grdb,
+                .hummingbird, .lifecycle, .log, .mustache, .nio, .nioHTTP, .nioPosix, .nioSSL,
+            ]),
 
         // Who joins them, and who talks to it.
         room(
@@ -123,13 +136,18 @@ let package = Package(
                 "ContainerEngine", "RuntimeManager", "LoadBalancer", "RepositoryManager", "Deployer", "RequestManager",
                 .ahc, .asyncAlgorithms, .httpTypes, .hummingbird, .lifecycle, .signals, .log, .nio, .nioHTTP,
             ]),
+        // What the modules that ship have in common.
+        room(
+            "ModuleKit",
+            ["OrchModel", "OrchSystem", "OrchClient", .ahc, .hummingbird, .httpTypes, .log, .nio, .nioHTTP]),
         room("OrchClient", ["OrchModel", "OrchSystem", .nio, .nioPosix, .nioHTTP]),
         room("OrchCLI", ["OrchModel", "OrchSystem", "OrchClient"]),
 
         // Programs.
         program("orch", ["OrchCLI"]),
         program("orch-agent", ["OrchAgent", "OrchCLI"]),
-        program("orch-scheduler", ["Scheduler"]),
+        program("orch-scheduler", ["Scheduler", "ModuleKit", "OrchModel", "OrchSystem"]),
+        program("orch-notifier", ["ActionNotification", "LoggingModule", "ModuleKit", "OrchModel", "OrchSystem"]),
         program("orch-bench", ["OrchModel", "OrchSystem", "CRdkafka"]),
         .executableTarget(
             name: "orch-shim", dependencies: ["COrchSystem"], swiftSettings: embedded,
@@ -149,6 +167,7 @@ let package = Package(
         tests(of: "RepositoryManager", ["OrchModel", "OrchSystem", .log, .nio]),
         tests(of: "OrchCLI", ["OrchModel", "OrchSystem"]),
         tests(of: "Scheduler", ["OrchModel", "OrchSystem"]),
+        tests(of: "ActionNotification", ["OrchModel", "OrchModuleFile", "OrchSystem", .nio]),
         .testTarget(name: "PackageTests", swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["OrchModel", "OrchSystem"], path: "Tests/Integration",

@@ -28,7 +28,7 @@ package enum ModuleSchema {
         package let fallback: JSONValue?
         package let help: String
 
-        init(_ name: String, _ shape: Shape, or fallback: JSONValue?, _ help: String) {
+        package init(_ name: String, _ shape: Shape, or fallback: JSONValue?, _ help: String) {
             self.name = name
             self.shape = shape
             self.fallback = fallback

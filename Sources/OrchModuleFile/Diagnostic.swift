@@ -7,6 +7,13 @@ package struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
     package var column: Int
     package var message: String
 
+    package init(file: String, line: Int, column: Int, message: String) {
+        self.file = file
+        self.line = line
+        self.column = column
+        self.message = message
+    }
+
     /// In the form that editors and compilers use.
     package var description: String { "\(file):\(line):\(column): \(message)" }
 }
@@ -14,4 +21,6 @@ package struct Diagnostic: Error, Hashable, Sendable, CustomStringConvertible {
 /// All mistakes of a module file.
 package struct ModuleFileError: Error, Sendable {
     package var diagnostics: [Diagnostic]
+
+    package init(diagnostics: [Diagnostic]) { self.diagnostics = diagnostics }
 }

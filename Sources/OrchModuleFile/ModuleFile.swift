@@ -1,6 +1,5 @@
 import FoundationEssentials
 package import OrchModel
-import Yams
 
 /// Reads `module.yaml`.
 package enum ModuleFile {
@@ -15,31 +14,11 @@ package enum ModuleFile {
     /// - Throws: ``ModuleFileError`` with every mistake and its place.
     package static func parse(_ text: String, path: String, baseDirectory: String) throws(ModuleFileError) -> ModuleSpec
     {
-        func failure(_ line: Int, _ column: Int, _ message: String) -> ModuleFileError {
-            ModuleFileError(diagnostics: [Diagnostic(file: path, line: line, column: column, message: message)])
-        }
-        guard text.utf8.count <= largest else {
-            throw failure(1, 1, "a module file has at most \(ByteSize(bytes: Int64(largest)))")
-        }
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: text)
-        } catch let error as YamlError {
-            let place = Self.place(of: error)
-            throw failure(place.line, place.column, "no valid YAML: \(place.problem)")
-        } catch {
-            throw failure(1, 1, "no valid YAML: \(error)")
-        }
-        guard let root else {
-            throw failure(1, 1, "the module file is empty: it needs at least 'name' and 'command' or 'image'")
-        }
-        var checker = SchemaChecker(file: path)
-        let json = checker.check(root)
-        guard checker.diagnostics.isEmpty else { throw ModuleFileError(diagnostics: checker.diagnostics) }
+        let json = try SchemaFile.read(text, path: path, subject: "a module file", keys: ModuleSchema.keys)
         do {
             return try spec(from: json, baseDirectory: baseDirectory)
         } catch {
-            throw failure(1, 1, "\(error)")
+            throw ModuleFileError(diagnostics: [Diagnostic(file: path, line: 1, column: 1, message: "\(error)")])
         }
     }
 
@@ -204,17 +183,6 @@ package enum ModuleFile {
         }
         if !file.content.isEmpty, !file.source.isEmpty {
             throw OrchError(.invalidRequest, "\(file.path) in 'files' has 'content' and 'source': give one of them")
-        }
-    }
-
-    private static func place(of error: YamlError) -> (line: Int, column: Int, problem: String) {
-        switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            (mark.line, mark.column, problem)
-        case .duplicatedKeysInMapping(let duplicates, let context):
-            (context.mark.line, context.mark.column, "'\(duplicates.last ?? "")' is given twice")
-        default: (1, 1, "\(error)")
         }
     }
 }

@@ -1,16 +1,21 @@
 import OrchModel
 import Yams
 
-/// Checks a YAML tree against ``ModuleSchema``, and turns it into the JSON that ``ModuleSpec`` is decoded from, with
-/// every default filled in. Goes on after a mistake, so that one run shows all of them.
+/// Checks a YAML tree against a schema such as ``ModuleSchema``, and turns it into JSON with every default filled in, to be
+/// decoded from. Goes on after a mistake, so that one run shows all of them.
 struct SchemaChecker {
     let file: String
+    /// What the whole is, for messages, as in `a module file`.
+    let subject: String
     private(set) var diagnostics: [Diagnostic] = []
 
-    init(file: String) { self.file = file }
+    init(file: String, subject: String) {
+        self.file = file
+        self.subject = subject
+    }
 
-    mutating func check(_ root: Node) -> JSONValue {
-        value(of: root, .object(ModuleSchema.keys), path: "")
+    mutating func check(_ root: Node, _ keys: [ModuleSchema.Key]) -> JSONValue {
+        value(of: root, .object(keys), path: "")
     }
 
     private mutating func report(_ node: Node, _ message: String) {
@@ -21,7 +26,7 @@ struct SchemaChecker {
     private mutating func value(of node: Node, _ shape: ModuleSchema.Shape, path: String) -> JSONValue {
         let found = convert(node, shape, path: path)
         if let found { return found }
-        let subject = path.isEmpty ? "a module file" : "'\(path)'"
+        let subject = path.isEmpty ? subject : "'\(path)'"
         report(node, "\(subject) must be \(ModuleSchema.expectation(of: shape)), not \(Self.describe(node))")
         return .null
     }

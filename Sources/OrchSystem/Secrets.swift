@@ -32,3 +32,13 @@ package struct InstanceTokens: Sendable {
         return id
     }
 }
+
+/// What proves that a message comes from whoever has the key, and is as it was sent.
+package enum MessageSignature {
+    /// The HMAC-SHA-256 (RFC 2104) of a text, in hexadecimal digits.
+    package static func hex(of text: String, key: String) -> String {
+        let code = HMAC<SHA256>.authenticationCode(
+            for: Data(text.utf8), using: SymmetricKey(data: Data(key.utf8)))
+        return OrchModel.Digest(hash: code).hex
+    }
+}

@@ -1,4 +1,5 @@
 import OrchModel
+import OrchSystem
 
 /// Five fields as in crontab(5): minute, hour, day of month, month, day of week; or `@hourly` and its like.
 ///

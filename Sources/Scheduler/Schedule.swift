@@ -1,4 +1,5 @@
 import OrchModel
+import OrchSystem
 
 /// What is due, and when. The form of the configuration file and of the API.
 struct Schedule: Codable, Sendable, Equatable {

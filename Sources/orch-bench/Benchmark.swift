@@ -13,7 +13,7 @@ struct Benchmark: Sendable {
         Benchmark(name: "list", run: list), Benchmark(name: "recovery", run: recovery),
         Benchmark(name: "footprint", run: footprint),
         Benchmark(name: "proxy", run: ProxyBenchmark.run), Benchmark(name: "update", run: update),
-        Benchmark(name: "containers", run: ContainerBenchmark.run),
+        Benchmark(name: "containers", run: ContainerBenchmark.run), Benchmark(name: "push", run: PushBenchmark.run),
         Benchmark(name: "capture", run: CaptureBenchmark.run), Benchmark(name: "ship", run: ShipBenchmark.run),
         Benchmark(name: "broker", run: BrokerBenchmark.run), Benchmark(name: "read", run: ReadBenchmark.run),
     ]
@@ -235,11 +235,14 @@ struct Benchmark: Sendable {
         ]
     }
 
-    static func residentMB(_ pid: pid_t) -> Double {
-        let line =
-            ((try? Files.readText("/proc/\(pid)/status")) ?? "").split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
-            ?? ""
-        return (Double(line.filter(\.isNumber)) ?? .nan) / 1000
+    static func residentMB(_ pid: pid_t) -> Double { statusMB(pid, "VmRSS:") }
+
+    /// The most that was resident at once.
+    static func peakMB(_ pid: pid_t) -> Double { statusMB(pid, "VmHWM:") }
+
+    private static func statusMB(_ pid: pid_t, _ field: String) -> Double {
+        let lines = ((try? Files.readText("/proc/\(pid)/status")) ?? "").split(separator: "\n")
+        return (Double(lines.first { $0.hasPrefix(field) }?.filter(\.isNumber) ?? "") ?? .nan) / 1000
     }
 
     /// Fields 14 and 15 of `/proc/PID/stat`, in ticks of 10 ms.

@@ -1,9 +1,10 @@
 import Glibc
+import ModuleKit
 import OrchModel
 import OrchSystem
 import Scheduler
 
-if CommandLine.arguments.dropFirst() == ["health"] { exit(await SchedulerProgram.isHealthy() ? 0 : 1) }
+if CommandLine.arguments.dropFirst() == ["health"] { exit(await ModuleEnvironment.isHealthy() ? 0 : 1) }
 do {
     try await SchedulerProgram.run()
 } catch {

@@ -1,3 +1,4 @@
+import OrchSystem
 import Testing
 
 @testable import OrchModel

@@ -7,6 +7,7 @@ enum CommandTable {
         .start, .stop, .restart, .scale, .remove,
         .push, .artifacts, .pull, .build, .prune,
         .instances, .services, .modules, .inspect, .port, .stats, .why, .exec, .copy,
+        .notifyList, .notifyAcknowledge, .notifySilence, .notifyHistory, .notifyChannels, .notifyTest, .notifyRules,
         .logs, .logsAnalyze, .logsExport, .topics, .events,
         .config, .completion, .version, .help, .complete, .manual,
     ]

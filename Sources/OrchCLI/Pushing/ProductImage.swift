@@ -6,6 +6,7 @@ import OrchSystem
 /// An image that comes with the product: a Dockerfile in `dockerfiles`, and programs that lie beside this one.
 enum ProductImage: String, CaseIterable {
     case base, deployer, scheduler
+    case actionNotification = "action-notification"
 
     /// Its file in the folder `dockerfiles`.
     private var file: String { rawValue.split(separator: "-").joined(separator: "_") + "_docker" }
@@ -13,8 +14,9 @@ enum ProductImage: String, CaseIterable {
     private var programs: [String] {
         switch self {
         case .base: []
-        case .deployer: ["orch-agent", "orch", "orch-shim", "orch-scheduler"]
+        case .deployer: ["orch-agent", "orch", "orch-shim", "orch-scheduler", "orch-notifier"]
         case .scheduler: ["orch-scheduler"]
+        case .actionNotification: ["orch-notifier"]
         }
     }
 

@@ -14,7 +14,7 @@ struct ShippedModule {
         }
     }
 
-    static let all = [scheduler]
+    static let all = [scheduler, actionNotification]
 
     static let scheduler = ShippedModule(
         name: ModuleName(unchecked: "scheduler"),
@@ -31,6 +31,29 @@ struct ShippedModule {
               volumes:
                 - path: /var/lib/orch-scheduler
                   source: orch-scheduler
+            ports:
+              - name: http
+            health:
+              type: http
+              path: /health
+            """)
+
+    static let actionNotification = ShippedModule(
+        name: ModuleName(unchecked: "action-notification"),
+        file: """
+            name: action-notification
+            version: "\(OrchVersion.current)"
+            topic: Action_Notification
+            description: Tells people what is wrong, and does what they have set for it
+            command: [./orch-notifier]
+            api: operate
+            container:
+              network: host
+              read_only: true
+              volumes:
+                - path: /var/lib/orch-notifier
+                  source: orch-notifier
+                - path: /tmp
             ports:
               - name: http
             health:

@@ -1,9 +1,8 @@
-import OrchModel
-import OrchSystem
+package import OrchModel
 
 /// The offsets of a time zone from UTC over time, from the system's zone files (RFC 8536). Foundation would bring them
 /// only with its 50 MB of ICU.
-struct TimeZoneRules: Sendable {
+package struct TimeZoneRules: Sendable {
     private static let folder = "/usr/share/zoneinfo"
 
     /// Seconds since 1970 at which the offset changes, and the offset from then on.
@@ -11,13 +10,13 @@ struct TimeZoneRules: Sendable {
     /// The offset before the first change.
     private var firstOffset: Int64 = 0
 
-    static let utc = TimeZoneRules()
+    package static let utc = TimeZoneRules()
 
     private init() {}
 
     /// - Parameter name: as in `Europe/Berlin`.
     /// - Throws: `invalidRequest` for an unknown one.
-    init(named name: String) throws(OrchError) {
+    package init(named name: String) throws(OrchError) {
         if name == "UTC" || name.isEmpty { return }
         let isSafe = !name.hasPrefix("/") && !name.split(separator: "/").contains("..")
         guard isSafe, let bytes = try? Files.read("\(Self.folder)/\(name)"), read(bytes) else {
@@ -28,7 +27,7 @@ struct TimeZoneRules: Sendable {
     }
 
     /// Seconds east of UTC at a time, given in seconds since 1970.
-    func offset(at time: Int64) -> Int64 {
+    package func offset(at time: Int64) -> Int64 {
         var (low, high) = (0, transitions.count)
         while low < high {
             let middle = (low + high) / 2
@@ -39,7 +38,7 @@ struct TimeZoneRules: Sendable {
 
     /// When a local time comes, in seconds since 1970: the first time where it comes twice, and the moment of the change
     /// where the clock skips it.
-    func instant(of civil: CivilTime) -> Int64 {
+    package func instant(of civil: CivilTime) -> Int64 {
         let days = CivilTime.daysSinceEpoch(year: civil.year, month: civil.month, day: civil.day)
         let local = Int64(days * 86_400 + civil.hour * 3600 + civil.minute * 60 + civil.second)
         // No offset is larger than a day, so one of these two holds.

@@ -1,0 +1,34 @@
+import OrchModel
+
+/// Fills the titles and the advice of rules in.
+struct TitleWriter: Sendable {
+    private let titles: [String: TextTemplate]
+    private let advice: [String: TextTemplate]
+
+    /// - Throws: `invalidRequest` for a template that is none.
+    init(_ rules: [Rule]) throws(OrchError) {
+        var titles: [String: TextTemplate] = [:]
+        var advice: [String: TextTemplate] = [:]
+        for rule in rules {
+            if !rule.title.isEmpty { titles[rule.name] = try TextTemplate(rule.title) }
+            if !rule.advice.isEmpty { advice[rule.name] = try TextTemplate(rule.advice) }
+        }
+        self.titles = titles
+        self.advice = advice
+    }
+
+    func title(of incident: Incident) -> String {
+        let subject = incident.module.isEmpty ? "" : " of \(incident.module)"
+        return titles[incident.rule]?.render(values(incident)) ?? "\(incident.rule)\(subject): \(incident.text)"
+    }
+
+    func advice(of incident: Incident) -> String { advice[incident.rule]?.render(values(incident)) ?? "" }
+
+    private func values(_ incident: Incident) -> [String: String] {
+        [
+            "rule": incident.rule, "module": incident.module, "instance": incident.instance,
+            "severity": incident.severity.rawValue, "text": incident.text, "count": String(incident.count),
+            "incident": incident.id,
+        ]
+    }
+}

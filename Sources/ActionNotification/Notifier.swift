@@ -1,0 +1,222 @@
+import Logging
+import OrchModel
+import OrchModuleFile
+import OrchSystem
+
+/// Takes what was seen, has it decided upon, writes down what follows together with how far was read, and only then acts.
+actor Notifier {
+    /// Where messages are waited for, by channel.
+    private let workers: [String: Signal]
+    private let store: NotifierStore
+    private let platform: Platform
+    private let logger: Logger
+    private let own: String
+    private var settings: NotifierSettings
+    private var machine: IncidentMachine
+    private var patterns: PatternMemory
+    private var titles: TitleWriter
+    let changes = Signal()
+    /// One after the other decides and writes down, so that what comes later is also told later.
+    private let gate = KeyedGate()
+
+    init(
+        _ settings: NotifierSettings, matchers: [RuleMatcher], content: NotifierStore.Content, store: NotifierStore,
+        platform: Platform, own: String, workers: [String: Signal], logger: Logger
+    ) throws(OrchError) {
+        self.settings = settings
+        self.store = store
+        self.platform = platform
+        self.own = own
+        self.workers = workers
+        self.logger = logger
+        machine = IncidentMachine(
+            settings, matchers: matchers, own: own, tracks: content.tracks, silences: content.silences,
+            nextNumber: content.nextNumber)
+        patterns = PatternMemory(known: content.patterns, deployed: content.deployedModules)
+        titles = try TitleWriter(settings.rules)
+    }
+
+    // MARK: What was seen
+
+    /// - Parameter offsets: how far was read with these.
+    /// - Throws: when it cannot be written down; nothing of it was done then, and it must be read again.
+    func take(_ seen: [Observation], offsets: [NotifierStore.Place: Int64]) async throws {
+        try await inTurn { try await self.takeAlone(seen, offsets) }
+    }
+
+    private func inTurn<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
+        try await gate.pass("decide", body)
+    }
+
+    private func takeAlone(_ seen: [Observation], _ offsets: [NotifierStore.Place: Int64]) async throws {
+        for observation in seen {
+            var observation = observation
+            if case .event("deployment.succeeded") = observation.kind { patterns.noteDeploy(of: observation.module) }
+            if case .line(let level, let topic, _) = observation.kind, let shape = observation.shape {
+                let isNew = patterns.isNew(shape, of: observation.module)
+                observation.kind = .line(level: level, topic: topic, isNewPattern: isNew)
+            }
+            machine.observe(observation)
+        }
+        try await conclude(offsets: offsets)
+    }
+
+    /// Lets time pass until the task is cancelled.
+    func run() async throws {
+        while !Task.isCancelled {
+            try await inTurn { try await self.tick() }
+            let next = machine.nextTick
+            let span = next.map { min(max($0 - .now(), .milliseconds(10)), .seconds(60)) } ?? .seconds(60)
+            await withTaskGroup(of: Void.self) { [changes] group in
+                group.addTask { try? await Task.sleep(for: span.duration) }
+                group.addTask { for await _ in changes.listen().dropFirst() { return } }
+                await group.next()
+                group.cancelAll()
+            }
+        }
+    }
+
+    private func tick() async throws {
+        machine.tick(at: .now())
+        try await conclude()
+    }
+
+    private func conclude(offsets: [NotifierStore.Place: Int64] = [:], history: [HistoryEntry] = []) async throws {
+        let (effects, tracks, number) = machine.takeResults()
+        var next = NotifierStore.Changes()
+        next.offsets = offsets
+        next.tracks = tracks
+        next.nextNumber = number
+        next.silences = machine.silences
+        next.patterns = patterns.takeAdded()
+        next.deployedModules = patterns.deployed
+        next.history = history
+        let now = Timestamp.now()
+        for effect in effects { await add(effect, to: &next, at: now) }
+        try await store.save(next)
+        for channel in Set(next.messages.map(\.channel)) { workers[channel]?.send() }
+        for effect in effects {
+            if case .act(let action, let module, let incident) = effect { try await act(action, module, incident) }
+        }
+        if !effects.isEmpty { changes.send() }
+    }
+
+    private func add(_ effect: IncidentMachine.Effect, to next: inout NotifierStore.Changes, at now: Timestamp) async {
+        switch effect {
+        case .notify(let incident, let occasion, let channels):
+            let lines = occasion == .resolved ? [] : await platform.lastLines(of: incident)
+            let suffix = occasion == .reminder ? "\(occasion.rawValue)-\(now.seconds)" : occasion.rawValue
+            let notification = Notification(
+                id: "\(incident.id).\(suffix)", occasion: occasion, incident: incident,
+                title: titles.title(of: incident), advice: titles.advice(of: incident), lastLines: lines)
+            for name in channels {
+                guard let channel = settings.channels.first(where: { $0.name == name }) else { continue }
+                next.messages.append((name, channel.quiet.due(incident.severity, at: now), notification))
+            }
+            if occasion == .opened || occasion == .resolved {
+                next.history.append(
+                    HistoryEntry(
+                        at: now, kind: occasion == .opened ? .opened : .resolved, incident: incident.id,
+                        text: notification.title))
+            }
+            logger.notice(
+                "\(notification.subject)", metadata: ["incident": "\(incident.id)", "rule": "\(incident.rule)"])
+        case .act(let action, let module, let incident):
+            next.history.append(
+                HistoryEntry(at: now, kind: .acted, incident: incident.id, text: "\(action.action.rawValue) \(module)"))
+        case .refused(let action, let incident, let reason):
+            next.history.append(
+                HistoryEntry(
+                    at: now, kind: .refused, incident: incident.id,
+                    text: "\(action.action.rawValue) not done: \(reason)"))
+            logger.notice(
+                "an action is not done", metadata: ["incident": "\(incident.id)", "reason": "\(reason)"])
+        }
+    }
+
+    /// Done once at most, because it was written down before.
+    private func act(_ action: Rule.Action, _ module: String, _ incident: Incident) async throws {
+        var outcome = "\(action.action.rawValue) \(module): begun"
+        do throws(OrchError) {
+            try await platform.perform(action, on: module)
+        } catch {
+            outcome = "\(action.action.rawValue) \(module) failed: \(error.message)"
+        }
+        logger.notice("\(outcome)", metadata: ["incident": "\(incident.id)"])
+        var next = NotifierStore.Changes()
+        next.history = [HistoryEntry(at: .now(), kind: .acted, incident: incident.id, text: outcome)]
+        try await store.save(next)
+    }
+
+    // MARK: People
+
+    var incidents: [Incident] { machine.incidents }
+    var silences: [Silence] { machine.silences }
+    var rules: [Rule] { settings.rules }
+
+    func acknowledge(_ id: String, by who: String) async throws -> Incident {
+        try await inTurn { try await self.acknowledgeAlone(id, who) }
+    }
+
+    private func acknowledgeAlone(_ id: String, _ who: String) async throws -> Incident {
+        let incident = try machine.acknowledge(id, by: who, at: .now())
+        try await conclude(
+            history: [HistoryEntry(at: .now(), kind: .acknowledged, incident: id, text: "acknowledged by \(who)")])
+        return incident
+    }
+
+    func silence(_ silence: Silence) async throws {
+        try await inTurn { try await self.silenceAlone(silence) }
+    }
+
+    private func silenceAlone(_ silence: Silence) async throws {
+        machine.add(silence)
+        let what =
+            "\(silence.rule.isEmpty ? "all rules" : silence.rule) of \(silence.module.isEmpty ? "all modules" : silence.module)"
+        try await conclude(
+            history: [HistoryEntry(at: .now(), kind: .silenced, incident: "", text: "\(what) until \(silence.until)")])
+    }
+
+    func removeSilence(_ id: String) async throws {
+        try await inTurn { try await self.removeSilenceAlone(id) }
+    }
+
+    private func removeSilenceAlone(_ id: String) async throws {
+        try machine.removeSilence(id)
+        try await conclude()
+    }
+
+    /// A message to try a channel with.
+    func test(_ channel: String) async throws {
+        guard settings.channels.contains(where: { $0.name == channel }) else {
+            let hint = nearest(to: channel, in: settings.channels.map(\.name)).map { "; did you mean \($0)?" } ?? ""
+            throw OrchError(.notFound, "there is no channel \(channel.quotedOneLine)\(hint)")
+        }
+        let now = Timestamp.now()
+        let incident = Incident(
+            id: "test", rule: "test", group: "", module: own, instance: "", severity: .info, openedAt: now, lastAt: now,
+            count: 1, text: "somebody tries the channel \(channel)")
+        var next = NotifierStore.Changes()
+        next.messages = [
+            (
+                channel, now,
+                Notification(
+                    id: "test.\(now.nanoseconds)", occasion: .opened, incident: incident,
+                    title: "a test of the channel \(channel)", advice: "nothing: it works", lastLines: [])
+            )
+        ]
+        try await store.save(next)
+        workers[channel]?.send()
+    }
+
+    /// Other rules hold from now on; channels are as they were when it started.
+    ///
+    /// - Throws: `invalidRequest` for a template that is none; nothing is changed then.
+    func use(_ settings: NotifierSettings, matchers: [RuleMatcher]) throws(OrchError) {
+        titles = try TitleWriter(settings.rules)
+        self.settings.rules = settings.rules
+        self.settings.notify = settings.notify
+        machine = machine.with(self.settings, matchers: matchers)
+        changes.send()
+    }
+}

@@ -1,0 +1,67 @@
+import FoundationEssentials
+import HTTPTypes
+package import Hummingbird
+import NIOCore
+import OrchModel
+import OrchSystem
+
+/// The HTTP interface of a module of the control plane, which everybody asks through the agent.
+package enum ModuleAPI {
+    package typealias Group = RouterGroup<BasicRequestContext>
+
+    /// - Parameters:
+    ///   - token: what the agent shows.
+    ///   - add: adds what only the agent may ask.
+    /// - Returns: a router with `GET /health` and all of that.
+    package static func router(token: String, _ add: (Group) -> Void) -> Router<BasicRequestContext> {
+        let router = Router()
+        router.get("health") { _, _ in try answer(["status": "ready"]) }
+        add(router.group().add(middleware: TokenGuard(token: token)).add(middleware: Errors()))
+        return router
+    }
+
+    package static func answer(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Response(
+            status: status, headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: try encoder.encode(value))))
+    }
+}
+
+/// Turns errors into answers with a code and a message.
+private struct Errors: RouterMiddleware {
+    typealias Context = BasicRequestContext
+
+    @concurrent func handle(
+        _ request: Request, context: BasicRequestContext,
+        next: @concurrent (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let error as OrchError {
+            return try ModuleAPI.answer(ErrorBody(error), status: .init(code: error.code.httpStatus))
+        } catch is DecodingError {
+            let refusal = OrchError(.invalidRequest, "the body is not the JSON that is expected here")
+            return try ModuleAPI.answer(ErrorBody(refusal), status: .badRequest)
+        }
+    }
+}
+
+/// Lets only the agent in.
+private struct TokenGuard: RouterMiddleware {
+    typealias Context = BasicRequestContext
+
+    let token: String
+
+    @concurrent func handle(
+        _ request: Request, context: BasicRequestContext,
+        next: @concurrent (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        guard let field = request.headers[.authorization], Secrets.areEqual(field, "Bearer \(token)") else {
+            let refusal = OrchError(.notAllowed, "ask through the agent, at /v1/modules/NAME/api/...")
+            return try ModuleAPI.answer(ErrorBody(refusal), status: .forbidden)
+        }
+        return try await next(request, context)
+    }
+}

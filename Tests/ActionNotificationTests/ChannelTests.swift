@@ -1,0 +1,55 @@
+import OrchModel
+import Testing
+
+@testable import ActionNotification
+
+@Suite struct ChannelTests {
+    private static func notification(_ title: String = "shop fails", _ occasion: Occasion = .opened) -> Notification {
+        Notification(
+            id: "i-1.opened", occasion: occasion,
+            incident: Incident(
+                id: "i-1", rule: "r", group: "shop", module: "shop", instance: "", severity: .critical,
+                openedAt: Timestamp(seconds: 0), lastAt: Timestamp(seconds: 1_000_000_000), count: 3,
+                text: "\"quoted\"\nlines"),
+            title: title, advice: "look", lastLines: ["one", ".two"])
+    }
+
+    @Test func `a mail has what mail programs need`() throws {
+        let settings = try NotifierFile.parse(
+            "channels: [{name: m, type: email, server: 'x:25', from: orch@example.com, to: [a@b, c@d]}]", path: "f"
+        ).channels[0]
+        let channel = EmailChannel(settings: settings)
+        let mail = channel.message(Self.notification())
+        #expect(mail.contains("To: a@b, c@d\r\n"))
+        #expect(mail.contains("Subject: [CRITICAL] shop fails\r\n"))
+        #expect(mail.contains("Message-ID: <i-1.opened@example.com>\r\n"))
+        #expect(mail.contains("Date: Sun, 9 Sep 2001 01:46:40 +0000\r\n"))
+        #expect(mail.split(separator: "\r\n", omittingEmptySubsequences: false).allSatisfy { $0.utf8.count <= 78 })
+        let resolved = channel.message(Self.notification("Grüße " + String(repeating: "ü", count: 100), .resolved))
+        #expect(resolved.contains("In-Reply-To: <i-1.opened@example.com>\r\n"))
+        #expect(resolved.contains("Subject: =?utf-8?B?"))
+        #expect(resolved.utf8.allSatisfy { $0 < 0x80 })
+    }
+
+    @Test func `replies of servers are understood`() {
+        let reply = SMTPReply(code: 250, lines: ["mail.example.com", "SIZE 1000", "AUTH LOGIN PLAIN", "starttls"])
+        #expect(reply.has("STARTTLS"))
+        #expect(reply.has("AUTH", "PLAIN"))
+        #expect(!reply.has("AUTH", "CRAM-MD5"))
+        #expect(!reply.has("SMTPUTF8"))
+        #expect(SMTPReply(code: 250, lines: ["AUTH=LOGIN"]).has("AUTH", "LOGIN"))
+    }
+
+    @Test func `so many pass in a time`() {
+        var gate = RateGate(ChannelSettings.Rate(most: 2, within: .seconds(10)))
+        gate.passed(at: Timestamp(seconds: 0))
+        var opens = [gate.opens(at: Timestamp(seconds: 1))]
+        gate.passed(at: Timestamp(seconds: 4))
+        opens += [gate.opens(at: Timestamp(seconds: 5)), gate.opens(at: Timestamp(seconds: 10))]
+        #expect(opens == [nil, Timestamp(seconds: 10), nil])
+        var open = RateGate(ChannelSettings.Rate(most: 0, within: .seconds(10)))
+        for second: Int64 in 0..<100 { open.passed(at: Timestamp(seconds: second)) }
+        let last = open.opens(at: Timestamp(seconds: 100))
+        #expect(last == nil)
+    }
+}

@@ -1,0 +1,244 @@
+import FoundationEssentials
+import Glibc
+import OrchModel
+import OrchSystem
+import Testing
+
+extension Integration {
+    /// The action and notification manager with a real mail server and a real receiver of webhooks.
+    @Suite(.serialized) struct Notifier {
+        private static let programs =
+            #filePath.split(separator: "/").dropLast(2).map { "/" + $0 }.joined() + "/Programs"
+
+        /// A server that writes down what it takes, a line each.
+        private struct Receiver {
+            let pid: pid_t
+            let port: Int
+            let file: String
+
+            var lines: [String] {
+                ((try? Files.readText(file)) ?? "").split(separator: "\n").map(String.init)
+            }
+        }
+
+        private static func start(_ program: String, _ agent: TestAgent, port: Int? = nil) async throws -> Receiver {
+            let port = try port ?? freePort()
+            let file = "\(agent.folder)/\(program).taken"
+            let log = "\(agent.folder)/\(program).out"
+            let pid = try agent.start(["python3", "\(programs)/\(program).py", String(port), file], output: log)
+            try await agent.eventually("\(program) takes messages") {
+                (try? Files.readText(log))?.contains("ready") == true
+            }
+            return Receiver(pid: pid, port: port, file: file)
+        }
+
+        private static func freePort() throws -> Int {
+            let port = (24_000..<32_000).shuffled().first { Sockets.isFree(port: $0) }
+            return try #require(port)
+        }
+
+        private static func deploy(_ agent: TestAgent, _ yaml: String) async throws {
+            let file = "\(agent.folder)/notifier.yaml"
+            try Files.replace(file, with: yaml)
+            let outcome = try await agent.orch("deploy", "action-notification", "-e", "NOTIFIER_CONFIG=\(file)")
+            try #require(outcome.status == 0, "\(outcome)")
+        }
+
+        private static func mail(_ port: Int) -> String {
+            "{name: mail, type: email, server: '127.0.0.1:\(port)', security: none, from: orch@example.com, to: [ops@example.com]}"
+        }
+
+        @Test(.timeLimit(.minutes(2)))
+        func `a crash loop is mailed within five seconds, once, and so is its end`() async throws {
+            try await TestAgent.withAgent { agent in
+                let mailbox = try await Self.start("mailbox", agent)
+                defer { agent.end(mailbox.pid) }
+                try await Self.deploy(
+                    agent,
+                    """
+                    channels: [\(Self.mail(mailbox.port))]
+                    rules:
+                      - name: crash-loop
+                        match: {events: [instance.restarting]}
+                        threshold: {count: 3, within: 2m}
+                        severity: critical
+                        resolve: {quiet: 3s}
+                        title: "{{module}} ends again and again"
+                        advice: "orch why {{module}}"
+                    """)
+                let module = try agent.module(
+                    "moody",
+                    "command: [sh, -c, 'sleep 0.3; echo ERROR: no such table; exit 7']\nupdate: {monitor: 10ms}")
+                let begun = ContinuousClock.now
+                #expect(try await agent.deploy(module, "--detach").status == 0)
+                try await agent.eventually("it is mailed") { !mailbox.lines.isEmpty }
+                #expect(ContinuousClock.now - begun < .seconds(5))
+                let mail = try #require(mailbox.lines.first)
+                #expect(mail.contains("[CRITICAL] moody ends again and again"), "\(mail)")
+                #expect(mail.contains("ERROR: no such table"), "\(mail)")
+                #expect(mail.contains("orch notify ack i-1"), "\(mail)")
+                #expect(try await agent.orch("notify", "ls").output.contains("crash-loop"))
+                #expect(try await agent.orch("notify", "ack", "i-1").status == 0)
+                #expect(try await agent.orch("stop", "moody").status == 0)
+                try await agent.eventually("its end is mailed") { mailbox.lines.contains { $0.contains("RESOLVED") } }
+                #expect(mailbox.lines.count == 2, "\(mailbox.lines)")
+                let history = try await agent.orch("notify", "history")
+                for word in ["opened", "sent", "acknowledged", "resolved"] { #expect(history.output.contains(word)) }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(4)))
+        func `each incident is told once and in order while the notifier is killed and the mail server is away`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                let port = try Self.freePort()
+                try await Self.deploy(
+                    agent,
+                    """
+                    channels: [\(Self.mail(port))]
+                    disable: [service-down, crash-loop]
+                    rules:
+                      - {name: ended, match: {events: [instance.exited, instance.failed], modules: ['job*']}, resolve: {quiet: 0s}}
+                    """)
+                let count = 12
+                var jobs: Task<Void, any Error>?
+                jobs = Task {
+                    for number in 0..<count {
+                        let job = try agent.module(
+                            "job\(number)", "command: [sh, -c, 'exit 3']\nrestart: {policy: never}")
+                        _ = try await agent.deploy(job, "--detach")
+                    }
+                }
+                var generator = SystemRandomNumberGenerator()
+                var mailbox: Receiver?
+                for round in 0..<20 {
+                    if round == 10 { mailbox = try await Self.start("mailbox", agent, port: port) }
+                    // At any time of its work; nothing tells which are the bad ones.
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 20...300, using: &generator)))
+                    if let pid = try await agent.instance("action-notification").pid { kill(pid, SIGKILL) }
+                    try await agent.eventually("it is back") {
+                        try await agent.instance("action-notification").state == .healthy
+                    }
+                }
+                try await jobs?.value
+                let taken = try #require(mailbox)
+                defer { agent.end(taken.pid) }
+                func subjects() -> [String] {
+                    taken.lines.map { String($0.split(separator: "\t")[0]) }
+                }
+                try await agent.eventually("all are told", within: .seconds(60)) { Set(subjects()).count >= count }
+                let ids = subjects()
+                var once: [String] = []
+                for id in ids where once.last != id { once.append(id) }
+                // A mail that was taken just before the end is sent once more, with the same name; it is the same one then.
+                #expect(Set(once).count == once.count, "\(ids)")
+                let numbers = once.compactMap { Int($0.split(separator: "-")[1].split(separator: ".")[0]) }
+                #expect(numbers == Array(1...count), "\(ids)")
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2)))
+        func `a bad version is rolled back for what it logs, within bounds`() async throws {
+            try await TestAgent.withAgent { agent in
+                try await Self.deploy(
+                    agent,
+                    """
+                    channels: [{name: file, type: command, command: [sh, -c, 'cat >> \(agent.folder)/told; echo >> \(agent.folder)/told']}]
+                    rules:
+                      - name: corrupt
+                        match: {level: error, pattern: 'checksum of \\d+ differs'}
+                        act: {action: rollback}
+                    """)
+                func shop(_ version: String, _ line: String) throws -> String {
+                    try agent.module(
+                        "shop",
+                        "version: \(version)\ncommand: [sh, -c, 'echo \(line); sleep 1000']\nupdate: {monitor: 10ms}")
+                }
+                #expect(try await agent.deploy(shop("v1", "INFO ready")).status == 0)
+                #expect(try await agent.deploy(shop("v2", "ERROR checksum of 17 differs")).status == 0)
+                try await agent.eventually("the version before is back") {
+                    try await agent.instance("shop").version == "v1"
+                }
+                try await agent.eventually("it was told") {
+                    (try? Files.readText("\(agent.folder)/told"))?.contains("checksum of 17 differs") == true
+                }
+                let history = try await agent.orch("notify", "history")
+                #expect(history.output.contains("rollback shop"), "\(history)")
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2)))
+        func `channels are tried, signed, silenced, and rules changed without a restart`() async throws {
+            try await TestAgent.withAgent { agent in
+                let receiver = try await Self.start("receiver", agent)
+                defer { agent.end(receiver.pid) }
+                try Files.replace("\(agent.folder)/key", with: "sesame\n")
+                let channels = """
+                    channels:
+                      - {name: hook, type: webhook, url: 'http://127.0.0.1:\(receiver.port)/hook', secret_file: \(agent.folder)/key}
+                      - {name: shaped, type: webhook, url: 'http://127.0.0.1:\(receiver.port)/shaped', template: '{"t": "{{title}}"}'}
+                      - {name: chat, type: slack, url: 'http://127.0.0.1:\(receiver.port)/chat'}
+                      - {name: push, type: ntfy, url: 'http://127.0.0.1:\(receiver.port)/push'}
+                      - {name: log, type: kafka, topic: Notifications}
+
+                    """
+                try await Self.deploy(agent, channels)
+                for name in ["hook", "shaped", "chat", "push", "log"] {
+                    #expect(try await agent.orch("notify", "test", name).status == 0)
+                }
+                #expect(try await agent.orch("notify", "test", "hok").status == 3)
+                struct Taken: Decodable {
+                    var path: String
+                    var headers: [String: String]
+                    var body: String
+                }
+                func taken() throws -> [Taken] {
+                    try receiver.lines.map { try JSONDecoder().decode(Taken.self, from: Data($0.utf8)) }
+                }
+                try await agent.eventually("all have come") { Set(try taken().map(\.path)).count == 4 }
+                let hook = try #require(try taken().first { $0.path == "/hook" })
+                let check = try await agent.run([
+                    "sh", "-c", "printf %s '\(hook.body)' | openssl dgst -sha256 -hmac sesame | sed 's/.* //'",
+                ])
+                #expect(hook.headers["x-orch-signature"] == "sha256=\(check.output.trimmed)")
+                let shaped = try taken().first { $0.path == "/shaped" }?.body
+                #expect(shaped == #"{"t": "a test of the channel shaped"}"#)
+                #expect(try taken().contains { $0.path == "/push" && $0.headers["title"]?.contains("a test") == true })
+                let status: AgentStatus = try await agent.orch("status", "-o", "json").json()
+                let record = try await agent.run([
+                    "kcat", "-b", status.broker, "-C", "-t", "Notifications", "-o", "beginning", "-c", "1", "-q",
+                ])
+                #expect(record.output.contains("a test of the channel log"))
+
+                // Secrets are nowhere but in their files.
+                let logs = try await agent.orch("logs", "action-notification")
+                let inspect = try await agent.orch("inspect", "action-notification", "-o", "json")
+                #expect(!(logs.output + inspect.output).contains("sesame"))
+
+                let bad = "\(agent.folder)/bad.yaml"
+                try Files.replace(bad, with: "rules:\n  - {name: a, match: {events: [x]}, notify: [nobody]}\n")
+                let refused = try await agent.orch("notify", "rules", "check", bad)
+                #expect(refused.status == 2)
+                #expect(refused.errors.contains("bad.yaml:2:1: rule a names the channel 'nobody'"), "\(refused)")
+
+                let rules = channels + "notify: [hook]\nrules: [{name: stopped, match: {events: [instance.stopped]}}]\n"
+                try Files.replace("\(agent.folder)/notifier.yaml", with: rules)
+                try await agent.eventually("the new rule holds") {
+                    try await agent.orch("notify", "rules").output.contains("stopped")
+                }
+                let module = try agent.module("quiet", "command: sleep 1000\nupdate: {monitor: 10ms}")
+                #expect(try await agent.deploy(module).status == 0)
+                #expect(try await agent.orch("notify", "silence", "--for", "1h", "--module", "quiet").status == 0)
+                #expect(try await agent.orch("stop", "quiet").status == 0)
+                let loud = try agent.module("loud", "command: sleep 1000\nupdate: {monitor: 10ms}")
+                #expect(try await agent.deploy(loud).status == 0)
+                #expect(try await agent.orch("stop", "loud").status == 0)
+                try await agent.eventually("the other is told") {
+                    try taken().contains { $0.path == "/hook" && $0.body.contains("\"module\":\"loud\"") }
+                }
+                #expect(try !taken().contains { $0.body.contains("\"module\":\"quiet\"") })
+            }
+        }
+    }
+}
