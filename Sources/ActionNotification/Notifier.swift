@@ -5,8 +5,7 @@ import OrchSystem
 
 /// Takes what was seen, has it decided upon, writes down what follows together with how far was read, and only then acts.
 actor Notifier {
-    /// Where messages are waited for, by channel.
-    private let workers: [String: Signal]
+    private let channels: ChannelPool
     private let store: NotifierStore
     private let platform: Platform
     private let logger: Logger
@@ -21,13 +20,13 @@ actor Notifier {
 
     init(
         _ settings: NotifierSettings, matchers: [RuleMatcher], content: NotifierStore.Content, store: NotifierStore,
-        platform: Platform, own: String, workers: [String: Signal], logger: Logger
+        platform: Platform, own: String, channels: ChannelPool, logger: Logger
     ) throws(OrchError) {
         self.settings = settings
         self.store = store
         self.platform = platform
         self.own = own
-        self.workers = workers
+        self.channels = channels
         self.logger = logger
         machine = IncidentMachine(
             settings, matchers: matchers, own: own, tracks: content.tracks, silences: content.silences,
@@ -94,7 +93,7 @@ actor Notifier {
         let now = Timestamp.now()
         for effect in effects { await add(effect, to: &next, at: now) }
         try await store.save(next)
-        for channel in Set(next.messages.map(\.channel)) { workers[channel]?.send() }
+        await channels.wake(Set(next.messages.map(\.channel)))
         for effect in effects {
             if case .act(let action, let module, let incident) = effect { try await act(action, module, incident) }
         }
@@ -206,17 +205,20 @@ actor Notifier {
             )
         ]
         try await store.save(next)
-        workers[channel]?.send()
+        await channels.wake([channel])
     }
 
-    /// Other rules hold from now on; channels are as they were when it started.
+    /// Other rules and channels hold from now on.
     ///
     /// - Throws: `invalidRequest` for a template that is none; nothing is changed then.
-    func use(_ settings: NotifierSettings, matchers: [RuleMatcher]) throws(OrchError) {
-        titles = try TitleWriter(settings.rules)
-        self.settings.rules = settings.rules
-        self.settings.notify = settings.notify
-        machine = machine.with(self.settings, matchers: matchers)
+    func use(_ settings: NotifierSettings, matchers: [RuleMatcher]) async throws(OrchError) {
+        let titles = try TitleWriter(settings.rules)
+        try await channels.use(settings.channels)
+        self.titles = titles
+        self.settings = settings
+        machine = machine.with(settings, matchers: matchers)
         changes.send()
     }
+
+    var channelSettings: [ChannelSettings] { settings.channels }
 }

@@ -32,7 +32,7 @@ struct NotifierAPI: Sendable {
 
     let notifier: Notifier
     let store: NotifierStore
-    let channels: [ChannelSettings]
+    let rules: RulesSource
     let token: String
 
     func application(port: Int, logger: Logger) -> some ApplicationProtocol {
@@ -51,7 +51,9 @@ struct NotifierAPI: Sendable {
             group.get("v1/channels") { _, _ in
                 let waiting = try await store.waiting
                 return try ModuleAPI.answer(
-                    channels.map { ChannelView(name: $0.name, type: $0.type, waiting: waiting[$0.name] ?? 0) })
+                    await notifier.channelSettings.map {
+                        ChannelView(name: $0.name, type: $0.type, waiting: waiting[$0.name] ?? 0)
+                    })
             }
             group.post("v1/channels/:name/test") { _, context in
                 try await notifier.test(context.parameters.require("name"))
@@ -62,6 +64,12 @@ struct NotifierAPI: Sendable {
                 return try ModuleAPI.answer(await store.history(limit: min(max(limit, 1), 1000)))
             }
             group.get("v1/rules") { _, _ in try ModuleAPI.answer(await notifier.rules) }
+            group.post("v1/rules/apply") { request, context in
+                let body = try await request.decode(as: CheckRequest.self, context: context)
+                let mistakes = NotifierFile.mistakes(in: body.file, path: body.path).map(\.description)
+                if mistakes.isEmpty { try rules.replace(with: body.file, path: body.path) }
+                return try ModuleAPI.answer(mistakes)
+            }
             group.post("v1/rules/check") { request, context in
                 let body = try await request.decode(as: CheckRequest.self, context: context)
                 return try ModuleAPI.answer(NotifierFile.mistakes(in: body.file, path: body.path).map(\.description))

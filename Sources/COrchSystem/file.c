@@ -152,3 +152,5 @@ int orch_terminal(int *fds) {
     close(fds[0]);
     return -error;
 }
+
+int orch_sync_file_system(int fd) { return result(syncfs(fd)); }

@@ -3,6 +3,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 package import OrchModel
+import OrchSystem
 import Synchronization
 
 /// A command within a container that is talked to while it runs.
@@ -91,7 +92,7 @@ extension EngineClient {
             return try await status(of: id)
         } catch {
             if let state: State = try? await unlessCancelled({ try await get("/exec/\(id)/json") }), state.isRunning,
-                let pid = state.pid, pid > 1
+                let pid = state.pid, pid > 1, Self.isProcess(pid, of: container)
             {
                 whenCancelled(pid)
             }
@@ -111,6 +112,11 @@ extension EngineClient {
             case .resize(let size): await resize(id, size)
             }
         }
+    }
+
+    /// The engine may be on another machine, or we in a container ourselves: then its numbers are not ours.
+    private static func isProcess(_ pid: Int32, of container: String) -> Bool {
+        (try? Files.readText("/proc/\(pid)/cgroup"))?.contains(container) ?? false
     }
 
     /// Runs something also for a task that is cancelled already.
@@ -162,7 +168,14 @@ extension EngineClient {
             let status = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
             received.moveReaderIndex(to: end.upperBound)
             if status == 101 || status == 200 { return received }
-            while var next = try await bytes.next(isolation: #isolation) { received.writeBuffer(&next) }
+            // The connection stays open behind an answer.
+            let fields = text.lowercased().split(separator: "\r\n")
+            let length = fields.first { $0.hasPrefix("content-length:") }.flatMap {
+                Int($0.dropFirst(15).filter(\.isNumber))
+            }
+            while received.readableBytes < length ?? 0, var next = try await bytes.next(isolation: #isolation) {
+                received.writeBuffer(&next)
+            }
             try Self.check(.init(statusCode: status), received)
             break
         }

@@ -49,10 +49,6 @@ extension EngineClient {
         try await stream(.GET, "/images/\(name.percentEncoded)/get", read)
     }
 
-    package func removeImage(_ name: String) async {
-        _ = try? await call(.DELETE, "/images/\(name.percentEncoded)")
-    }
-
     /// Sums up what the engine tells of its work, step by step and layer by layer.
     ///
     /// - Throws: `failed` or `notFound` with the error it tells in the stream.

@@ -30,7 +30,7 @@ package struct RegistryCredentials: Sendable {
     package func field(for image: String) -> String {
         let first = image.split(separator: "/").first.map(String.init) ?? ""
         let isHost = image.contains("/") && (first.contains(".") || first.contains(":") || first == "localhost")
-        let server = isHost ? first : Self.hub
+        let server = isHost && first != "docker.io" ? first : Self.hub
         guard let auth = auths[server] ?? auths["https://\(server)"] ?? auths["http://\(server)"],
             let pair = Data(base64Encoded: auth).map({ String(decoding: $0, as: UTF8.self) }),
             let colon = pair.firstIndex(of: ":")

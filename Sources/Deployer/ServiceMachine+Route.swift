@@ -7,7 +7,9 @@ extension ServiceMachine {
         guard service.desired != .removed || !instances.isEmpty else { return nil }
         let entrances = entrances
         guard !entrances.isEmpty else { return nil }
-        return ServiceRoute(service: service.name, entrances: entrances, members: members)
+        var route = ServiceRoute(service: service.name, entrances: entrances, members: members)
+        route.revision = service.target
+        return route
     }
 
     /// The address of the version that shall run comes last; an older one stays open until that version has replaced it.

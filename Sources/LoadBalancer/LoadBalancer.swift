@@ -168,10 +168,11 @@ package actor LoadBalancer {
             sites[name] = nil
             return nil
         }
-        if let known = sites[name], known.folder == folder { return known }
+        let revision = route?.revision ?? 0
+        if let known = sites[name], known.folder == folder, known.revision == revision { return known }
         do {
             let site = try await runBlocking(name: "site") {
-                Result { () throws(OrchError) in try StaticSite(folder: folder) }
+                Result { () throws(OrchError) in try StaticSite(folder: folder, revision: revision) }
             }.get()
             sites[name] = site
             return site

@@ -13,7 +13,17 @@ final class TLSCertificates: Sendable {
         var chain: [NIOSSLCertificate]
         var key: NIOSSLPrivateKey
         var stamp: String
+        /// When somebody was last told that it is near its end.
+        var toldAt: Timestamp?
+
+        var endsAt: Timestamp {
+            Timestamp(nanoseconds: Int64(chain.first?.notValidAfter ?? 0) * 1_000_000_000)
+        }
     }
+
+    /// From so long before its end on somebody is told, once a day.
+    private static let warning = TimeSpan.seconds(14 * 86_400)
+    private static let warningInterval = TimeSpan.seconds(86_400)
 
     /// Where a certificate lies.
     struct Source: Hashable, Sendable {
@@ -55,9 +65,27 @@ final class TLSCertificates: Sendable {
     func refresh() {
         let known = loaded.withLock(\.self)
         let all = known.map { old in
-            old.stamp == Self.stamp(old.source) ? old : reload(old.source, instead: old) ?? old
+            var current = old.stamp == Self.stamp(old.source) ? old : reload(old.source, instead: old) ?? old
+            warn(of: &current, before: old, at: .now())
+            return current
         }
         loaded.withLock { $0 = all }
+    }
+
+    private func warn(of current: inout Loaded, before old: Loaded, at now: Timestamp) {
+        guard current.endsAt - now < Self.warning else {
+            if old.toldAt != nil {
+                current.toldAt = nil
+                tell(current.source, "certificate.renewed", "it holds until \(current.endsAt.rfc3339(decimals: 0))")
+            }
+            return
+        }
+        current.toldAt = old.toldAt
+        if let told = old.toldAt, now - told < Self.warningInterval { return }
+        current.toldAt = now
+        tell(
+            current.source, "certificate.ending",
+            "the certificate \(current.source.certificate) ends at \(current.endsAt.rfc3339(decimals: 0))")
     }
 
     private func reload(_ source: Source, instead old: Loaded?) -> Loaded? {

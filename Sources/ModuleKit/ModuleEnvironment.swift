@@ -13,8 +13,8 @@ package struct ModuleEnvironment: Sendable {
     package let port: Int
     /// Where it keeps what it knows.
     package let data: String
-    /// Its own token, by which it knows the agent and the agent knows it.
-    package let token: String
+    /// What the agent shows it.
+    package let agentToken: String
     package let agent: AgentClient
 
     /// - Parameters:
@@ -22,19 +22,25 @@ package struct ModuleEnvironment: Sendable {
     ///   - dataVariable: names the folder for its state; below the agent's own by default.
     /// - Throws: `invalidRequest` when it was started by hand.
     package init(name: String, dataVariable: String) throws(OrchError) {
-        guard let socket = Self.variable("ORCH_SOCKET"), let tokenFile = Self.variable("ORCH_TOKEN_FILE") else {
-            throw OrchError(
-                .invalidRequest, "ORCH_SOCKET and ORCH_TOKEN_FILE are not set: start it with 'orch deploy \(name)'")
+        guard let socket = Self.variable("ORCH_SOCKET") else {
+            throw OrchError(.invalidRequest, "ORCH_SOCKET is not set: start it with 'orch deploy \(name)'")
         }
-        do throws(SystemError) {
-            token = try Files.readText(tokenFile).filter { !$0.isWhitespace }
-        } catch {
-            throw OrchError(.notAllowed, "\(tokenFile) cannot be read: \(error.reason)", cause: error)
-        }
+        let token = try Self.secret("ORCH_TOKEN_FILE")
+        agentToken = try Self.secret("ORCH_AGENT_TOKEN_FILE")
         agent = AgentClient(door: .socket(path: socket, token: token))
         module = Self.variable("ORCH_MODULE_NAME") ?? name
         port = Self.variable("PORT").flatMap { Int($0) } ?? 0
         data = Self.variable(dataVariable) ?? Self.variable("ORCH_DATA_DIR").map { "\($0)/\(name)" } ?? "."
+    }
+
+    /// The content of the file that a variable names.
+    private static func secret(_ variable: String) throws(OrchError) -> String {
+        let path = Self.variable(variable) ?? ""
+        do throws(SystemError) { return try Files.readText(path).filter { !$0.isWhitespace } } catch {
+            throw OrchError(
+                .notAllowed, "\(variable) is \(path.quotedOneLine), which cannot be read: \(error.reason)", cause: error
+            )
+        }
     }
 
     package static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }

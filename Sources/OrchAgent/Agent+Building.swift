@@ -2,6 +2,7 @@ import ContainerEngine
 import Logging
 import NIOCore
 import OrchModel
+import OrchSystem
 import RepositoryManager
 import RuntimeManager
 
@@ -9,7 +10,16 @@ extension Agent {
     /// Has an engine build an image, and takes it into the repository.
     ///
     /// - Parameter output: gets what is printed meanwhile.
-    func build(_ request: BuildRequest, output: (String) async throws -> Void) async throws -> ArtifactView {
+    func build(
+        _ request: BuildRequest, output: @escaping @Sendable (String) async throws -> Void
+    ) async throws -> ArtifactView {
+        // The engine's name for what it builds is the same for all of one name.
+        try await builds.pass(request.name.rawValue.lowercased()) { try await self.buildAlone(request, output) }
+    }
+
+    private func buildAlone(_ request: BuildRequest, _ output: (String) async throws -> Void) async throws
+        -> ArtifactView
+    {
         let (name, version) = (request.name, request.version)
         if !request.force { try await artifacts.checkFree(name, version) }
         let context = try await artifacts.open(request.context)

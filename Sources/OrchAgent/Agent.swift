@@ -33,6 +33,7 @@ package struct Agent {
     let notices: [String]
     let token: String
     let instanceTokens: InstanceTokens
+    let builds = KeyedGate()
 
     /// Runs an agent until SIGTERM or SIGINT. Instances go on running unless the settings say otherwise.
     ///
@@ -137,7 +138,7 @@ package struct Agent {
         if let size = settings.artifactSize { limits.bytes = size }
         let artifacts = try await ArtifactRepository(
             folder: AgentPaths.repository(in: data), limits: limits, catalog: store,
-            logger: controlLog.logger(.repositoryManager))
+            isCatalogNew: store.origin != .existing, logger: controlLog.logger(.repositoryManager))
         let containers = ContainerDriver(
             instancesFolder: AgentPaths.instances(in: data), finder: EngineFinder(environment: engineVariables),
             owner: data, outputs: SpooledOutput(spools: OutputSpools()), images: RepositoryImages(artifacts: artifacts),
@@ -183,6 +184,7 @@ package struct Agent {
             .init(service: BackgroundService(onShutdown: { deployer.finish() }) { try await deployer.run() }))
         services.append(.init(service: BackgroundService { await agent.refreshLosses() }))
         services.append(.init(service: BackgroundService { await agent.repository.run() }))
+        services.append(.init(service: BackgroundService { await agent.watchDisk() }))
         services.append(.init(service: BackgroundService { await giveBackMemory() }))
         services.append(
             contentsOf: try await APIServer(agent: agent, logger: controlLog.logger(.requestManager)).services())
@@ -267,17 +269,6 @@ package struct Agent {
             services[index].problem = await balancer.problem(of: services[index].name)
         }
         return services
-    }
-
-    private func refreshLosses() async {
-        for await _ in shipper.losses.listen() {
-            var counts: [InstanceID: Int64] = [:]
-            for instance in await deployer.instances() {
-                counts[instance.id] = await shipper.lost(instance.id.rawValue)
-            }
-            await deployer.set(lost: counts)
-            try? await Task.sleep(for: .seconds(1))
-        }
     }
 
     func status() async -> AgentStatus {

@@ -51,9 +51,12 @@ enum HTTPConnection {
     ) async throws -> Value {
         let connection = try await connect(door)
         return try await connection.executeThenClose { inbound, outbound in
-            async let sending: Void = send(request, content, outbound)
+            let channel = connection.channel
+            async let sending: Void = send(request, content, outbound, closing: channel)
             var parts = inbound.makeAsyncIterator()
-            guard case .head(let head)? = try await parts.next() else {
+            let first: HTTPClientResponsePart?
+            do { first = try await parts.next() } catch { first = nil }
+            guard case .head(let head)? = first else {
                 // What went wrong while sending says more than that no answer came.
                 try await sending
                 throw ChannelError.inputClosed
@@ -83,11 +86,17 @@ enum HTTPConnection {
 
     private static func send(
         _ request: Request, _ content: (@Sendable () throws -> ByteBuffer?)?,
-        _ outbound: NIOAsyncChannelOutboundWriter<RequestPart>
+        _ outbound: NIOAsyncChannelOutboundWriter<RequestPart>, closing channel: any Channel
     ) async throws {
         guard let content else { return try await outbound.write(.whole(request)) }
         try await outbound.write(.head(request.head))
-        while let bytes = try content() { try await outbound.write(.body(bytes)) }
+        do {
+            while let bytes = try content() { try await outbound.write(.body(bytes)) }
+        } catch let error as OrchError {
+            // Nobody would answer a request whose rest never comes.
+            channel.close(promise: nil)
+            throw error
+        }
         try await outbound.write(.end)
     }
 

@@ -6,7 +6,7 @@ package struct ArtifactName: CheckedName {
     package static let noun = "artifact name"
     package static let longest = 255
     package static let rule =
-        "use letters and digits with single '-', '_' or '.' between them, in parts that '/' separates, at most 255 characters"
+        "use letters and digits with '-', '_' or single '.' between them, in parts that '/' separates, at most 255 characters"
     package let rawValue: String
     package init(unchecked: String) { rawValue = unchecked }
     package init(_ module: ModuleName) { rawValue = module.rawValue }
@@ -18,7 +18,7 @@ package struct ArtifactName: CheckedName {
             else { return false }
             return part.utf8.allSatisfy {
                 $0.isAlphanumeric || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
-            }
+            } && !part.contains("..")
         }
     }
 

@@ -92,7 +92,7 @@ package enum ModuleSchema {
     private static let containerKeys: [Key] = [
         Key(
             "network", .name(longest: 63), or: "default",
-            "Network of the engine that the containers are in; modules of one find each other by their names. host is that of this machine."
+            "Network of the engine that the containers are in; modules of one find each other by their names; host is that of this machine."
         ),
         Key("volumes", .list(of: .object(volumeKeys)), or: [], "Places that outlive the container, or are memory."),
         Key("read_only", .boolean, or: false, "Nothing can be written but volumes."),

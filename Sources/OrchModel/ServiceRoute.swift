@@ -4,6 +4,8 @@ package struct ServiceRoute: Hashable, Sendable {
     /// One, or two while a version with another one replaces the one before.
     package var entrances: [Entrance]
     package var members: [Member]
+    /// That of the version that shall run.
+    package var revision = 0
 
     package init(service: ModuleName, entrances: [Entrance], members: [Member]) {
         self.service = service

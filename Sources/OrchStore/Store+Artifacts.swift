@@ -68,20 +68,26 @@ extension Store {
         }
     }
 
-    /// The manifest that was once made of an uploaded archive.
-    package func manifest(madeOf source: Digest) async throws -> Digest? {
-        let text = try await queue.read {
-            try String.fetchOne(
-                $0, sql: "SELECT digest FROM artifact_source WHERE source = ?", arguments: [source.rawValue])
+    /// The image that was once made of an uploaded archive, with the name and version that the archive gives it.
+    package func image(madeOf source: Digest) async throws -> ArtifactReference? {
+        try await queue.read { database in
+            let row = try Row.fetchOne(
+                database, sql: "SELECT digest, name, version FROM artifact_source WHERE source = ?",
+                arguments: [source.rawValue])
+            guard let row, let digest = Digest(rawValue: row["digest"]) else { return nil }
+            return ArtifactReference(
+                ArtifactName(unchecked: row["name"]), version: ArtifactVersion(unchecked: row["version"]),
+                digest: digest)
         }
-        return text.flatMap(Digest.init(rawValue:))
     }
 
-    package func note(_ manifest: Digest, madeOf source: Digest) async throws {
+    package func note(_ image: ArtifactReference, madeOf source: Digest) async throws {
         try await queue.write {
             try $0.execute(
-                sql: "INSERT OR REPLACE INTO artifact_source VALUES (?, ?)",
-                arguments: [source.rawValue, manifest.rawValue])
+                sql: "INSERT OR REPLACE INTO artifact_source VALUES (?, ?, ?, ?)",
+                arguments: [
+                    source.rawValue, image.digest?.rawValue ?? "", image.name.rawValue, image.version?.rawValue ?? "",
+                ])
         }
     }
 }

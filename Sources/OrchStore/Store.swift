@@ -71,7 +71,7 @@ package struct Store: Sendable {
                 sql: """
                     CREATE TABLE artifact_tag (name TEXT NOT NULL, version TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (name, version)) STRICT;
                     CREATE TABLE artifact_manifest (name TEXT NOT NULL, digest TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (name, digest)) STRICT;
-                    CREATE TABLE artifact_source (source TEXT PRIMARY KEY, digest TEXT NOT NULL) STRICT;
+                    CREATE TABLE artifact_source (source TEXT PRIMARY KEY, digest TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL) STRICT;
                     """)
         }
         return migrator

@@ -97,10 +97,13 @@ package enum Files {
         return names.sorted()
     }
 
-    /// The paths of all files below a folder, relative to it and sorted; links count as what they lead to.
+    /// The paths of all files below a folder, relative to it and sorted. Links count as the files that they lead to; those to
+    /// folders are not followed, because they may lead round in circles.
     package static func listTree(_ path: String) -> [String] {
-        list(path).flatMap { name in
-            isFolder("\(path)/\(name)") ? listTree("\(path)/\(name)").map { "\(name)/\($0)" } : [name]
+        list(path).flatMap { name -> [String] in
+            let place = "\(path)/\(name)"
+            guard isFolder(place) else { return [name] }
+            return linkTarget(place) == nil ? listTree(place).map { "\(name)/\($0)" } : []
         }
     }
 
@@ -109,6 +112,12 @@ package enum Files {
     package static func isFolder(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Whether it is a file that ends, no device or pipe.
+    package static func isRegular(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     }
 
     package static func isSocket(_ path: String) -> Bool {
@@ -124,6 +133,12 @@ package enum Files {
 
     package static func rename(_ path: String, to target: String) throws(SystemError) {
         try retrying("rename", path) { Glibc.rename(path, target) }
+    }
+
+    /// Returns when everything on the file system of a folder is on its disk.
+    package static func syncFileSystem(of folder: String) throws(SystemError) {
+        let descriptor = try Descriptor(opening: folder, .directory)
+        try checked("syncfs", orch_sync_file_system(descriptor.number), folder)
     }
 
     package static func remove(_ path: String) { unlink(path) }

@@ -11,16 +11,20 @@ package enum Secrets {
     }
 }
 
-/// What instances show to prove who they are, to the agent and, since it knows them as well, the agent to them:
-/// `INSTANCE.CODE`, where the code is an HMAC-SHA-256 (RFC 2104) of the instance's id.
+/// What instances show the agent to prove who they are, and what the agent shows them: `INSTANCE.CODE`, where the code is an HMAC-SHA-256 (RFC 2104) of the instance's id.
 package struct InstanceTokens: Sendable {
     private let key: SymmetricKey
 
     /// - Parameter secret: the agent's own token.
     package init(secret: String) { key = SymmetricKey(data: Data("instances \(secret)".utf8)) }
 
-    package func token(of id: InstanceID) -> String {
-        let code = HMAC<SHA256>.authenticationCode(for: Data(id.rawValue.utf8), using: key)
+    package func token(of id: InstanceID) -> String { code(for: id, "instance") }
+
+    /// What the agent shows an instance. Another one, so that whoever listens in its place cannot use it.
+    package func agentToken(for id: InstanceID) -> String { code(for: id, "agent") }
+
+    private func code(for id: InstanceID, _ bearer: String) -> String {
+        let code = HMAC<SHA256>.authenticationCode(for: Data("\(bearer) \(id)".utf8), using: key)
         return "\(id).\(OrchModel.Digest(hash: code).hex)"
     }
 

@@ -19,6 +19,8 @@ struct ConfigurationWriter {
 
     /// What an instance shows the agent.
     static let tokenFile = "orch-token"
+    /// What the agent shows the instance.
+    static let agentTokenFile = "agent-token"
 
     func write(for reader: Reader) throws(OrchError) {
         // A user may read the files and pass through their folders, which stay ours: it could put a link where we write
@@ -30,7 +32,7 @@ struct ConfigurationWriter {
             chmod(folder.path, 0o700)
             chmod(folder.configuration, 0o755)
         }
-        if spec.api != .none { try writeToken(for: reader) }
+        if spec.api != .none { try writeTokens(for: reader) }
         for file in spec.files {
             let path = "\(folder.configuration)/\(file.path)"
             guard let mode = mode_t(file.mode, radix: 8) else { continue }
@@ -46,14 +48,15 @@ struct ConfigurationWriter {
         }
     }
 
-    private func writeToken(for reader: Reader) throws(OrchError) {
-        let path = "\(folder.configuration)/\(Self.tokenFile)"
-        do throws(SystemError) {
-            try Files.replace(path, with: tokens.token(of: folder.id) + "\n")
-        } catch {
-            throw OrchError(.failed, "the instance's token cannot be written: \(error.reason)", cause: error)
+    private func writeTokens(for reader: Reader) throws(OrchError) {
+        let own = [Self.tokenFile: tokens.token(of: folder.id), Self.agentTokenFile: tokens.agentToken(for: folder.id)]
+        for (name, token) in own {
+            let path = "\(folder.configuration)/\(name)"
+            do throws(SystemError) { try Files.replace(path, with: token + "\n") } catch {
+                throw OrchError(.failed, "the instance's token cannot be written: \(error.reason)", cause: error)
+            }
+            open(path, 0o400, to: reader)
         }
-        open(path, 0o400, to: reader)
     }
 
     private func open(_ path: String, _ mode: mode_t, to reader: Reader) {

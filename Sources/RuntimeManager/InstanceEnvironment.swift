@@ -50,6 +50,7 @@ struct InstanceEnvironment {
         if spec.api != .none {
             all["ORCH_SOCKET"] = "\(door)/\(AgentPaths.doorSocket)"
             all["ORCH_TOKEN_FILE"] = "\(configuration)/\(ConfigurationWriter.tokenFile)"
+            all["ORCH_AGENT_TOKEN_FILE"] = "\(configuration)/\(ConfigurationWriter.agentTokenFile)"
         }
         for (name, address) in launch.services {
             all["ORCH_SERVICE_\(Self.variableName(name.rawValue))_URL"] = address

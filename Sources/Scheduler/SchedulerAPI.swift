@@ -20,7 +20,7 @@ struct SchedulerAPI: Sendable {
     }
 
     let keeper: ScheduleKeeper
-    /// What the agent shows, through which everybody asks: this instance's own token.
+    /// What the agent shows, through which everybody asks.
     let token: String
 
     func application(port: Int, logger: Logger) -> some ApplicationProtocol {

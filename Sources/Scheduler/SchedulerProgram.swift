@@ -19,7 +19,7 @@ package enum SchedulerProgram {
             action: AgentAction(agent: environment.agent), logger: logger)
         let configuration = ModuleEnvironment.configuration("SCHEDULER_CONFIG", "schedules.yaml")
         try await keeper.load(configured: try configuration.map(schedules) ?? [], at: .now())
-        let api = SchedulerAPI(keeper: keeper, token: environment.token).application(
+        let api = SchedulerAPI(keeper: keeper, token: environment.agentToken).application(
             port: environment.port, logger: logger)
         let group = ServiceGroup(
             configuration: .init(

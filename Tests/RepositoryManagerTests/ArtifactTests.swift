@@ -13,7 +13,7 @@ private final class MemoryCatalog: ArtifactCatalog {
     private struct State {
         var tags: [ArtifactTagRecord] = []
         var manifests: [ArtifactManifestRecord] = []
-        var sources: [Digest: Digest] = [:]
+        var sources: [Digest: ArtifactReference] = [:]
     }
 
     private let state = Mutex(State())
@@ -40,9 +40,9 @@ private final class MemoryCatalog: ArtifactCatalog {
         state.withLock { $0.manifests.removeAll { $0.name == name && digests.contains($0.digest) } }
     }
 
-    func manifest(madeOf source: Digest) -> Digest? { state.withLock { $0.sources[source] } }
+    func image(madeOf source: Digest) -> ArtifactReference? { state.withLock { $0.sources[source] } }
 
-    func note(_ manifest: Digest, madeOf source: Digest) { state.withLock { $0.sources[source] = manifest } }
+    func note(_ image: ArtifactReference, madeOf source: Digest) { state.withLock { $0.sources[source] = image } }
 }
 
 /// What is deployed.
@@ -193,6 +193,49 @@ private struct Users: DeployedModules {
         }
         #expect(repository.store.all.isEmpty)
         #expect(await repository.names.isEmpty)
+    }
+
+    @Test func `a collection that is cut short, or knows nothing, removes nothing`() async throws {
+        let folder = TemporaryFolder()
+        let catalog = MemoryCatalog()
+        let yaml = "name: shop\nversion: \"1\"\ncommand: [\"true\"]\n"
+        _ = try await Self.push(Self.bundle(yaml), to: Self.repository(folder, catalog))
+        // Another agent, which has read no manifest yet, and is told to end.
+        let second = try await Self.repository(folder, catalog)
+        let blobs = second.store.all
+        let collecting = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            _ = try await second.collect(olderThan: .seconds(-5), for: Users())
+        }
+        await #expect(throws: (any Error).self) { try await collecting.value }
+        #expect(second.store.all == blobs)
+        // One that has lost its database.
+        let third = try await ArtifactRepository(
+            folder: folder.path, limits: .standard, catalog: MemoryCatalog(), isCatalogNew: true,
+            logger: Logger(label: "test"))
+        await third.run(for: Users())
+        #expect(third.store.all == blobs)
+    }
+
+    @Test func `sizes that nothing has are summed all the same`() async throws {
+        let folder = TemporaryFolder()
+        let repository = try await Self.repository(folder)
+        let huge = ContentDescriptor(ContentType.layer, ContentHash.digest(of: [1]), size: .max)
+        let child = try repository.store.write(Manifest(config: huge, layers: [huge, huge]).encoded)
+        let size = try #require(repository.store.size(of: child))
+        let index = Manifest(index: [ContentDescriptor(ContentType.manifest, child, size: size)])
+        try await repository.put(index.encoded, as: ArtifactReference(Self.name, version: .latest))
+        #expect(await repository.artifacts(inUse: []).map(\.size) == [.max])
+    }
+
+    @Test func `what was pushed before is pushed again under the name that it has`() async throws {
+        let folder = TemporaryFolder()
+        let repository = try await Self.repository(folder)
+        let archive = Self.bundle("name: shop\nversion: \"1\"\ncommand: [\"true\"]\n")
+        _ = try await Self.push(archive, to: repository, as: "2")
+        #expect(try await Self.push(archive, to: repository).version.rawValue == "1")
+        try await repository.forget(Self.name, version: ArtifactVersion(unchecked: "1"))
+        #expect(try await Self.push(archive, to: repository).version.rawValue == "1")
     }
 
     @Test func `a manifest must be whole`() async throws {

@@ -90,6 +90,20 @@ import Testing
         #expect(store.all.isEmpty)
     }
 
+    @Test func `whoever comes late neither adds to an upload nor spoils it`() async throws {
+        let folder = TemporaryFolder()
+        let path = "\(folder.path)/upload"
+        let store = try BlobStore(folder: "\(folder.path)/blobs")
+        let file = try UploadFile(path: path)
+        try file.append(ByteBuffer(string: "one"), at: 0)
+        // Its client has gone on by another connection meanwhile.
+        let late = #expect(throws: OrchError.self) { try file.append(ByteBuffer(string: "old"), at: 0) }
+        #expect(late?.code == .conflict)
+        let digest = try file.finish(as: nil, in: store)
+        #expect(throws: OrchError.self) { try file.append(ByteBuffer(string: "two"), at: 3) }
+        #expect(try store.read(digest, upTo: 10) == Array("one".utf8))
+    }
+
     @Test func `two uploads of the same content keep it once`() async throws {
         let folder = TemporaryFolder()
         let (uploads, store) = try Self.make(folder)

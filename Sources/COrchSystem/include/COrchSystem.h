@@ -84,6 +84,8 @@ int orch_mkdir(const char *_Nonnull path, uint32_t permissions);
 int orch_rename(const char *_Nonnull from, const char *_Nonnull to);
 int orch_unlink(const char *_Nonnull path);
 int orch_fsync(int fd);
+/// Syncs the whole file system that a file is on.
+int orch_sync_file_system(int fd);
 int64_t orch_file_size(const char *_Nonnull path);
 /// Takes an exclusive lock on an open file, waiting at most `milliseconds`.
 int orch_lock(int fd, int milliseconds);

@@ -19,14 +19,17 @@ final class StaticSite: Sendable {
     private static let index = "index.html"
 
     let folder: String
+    /// Of the service: another version may have other pages in the same folder.
+    let revision: Int
     /// By path below the folder.
     private let files: [String: File]
 
     /// Reads a folder. Blocks.
     ///
     /// - Throws: `invalidRequest` for one that is too large, or no folder.
-    init(folder: String) throws(OrchError) {
+    init(folder: String, revision: Int) throws(OrchError) {
         self.folder = folder
+        self.revision = revision
         guard Files.isFolder(folder) else {
             throw OrchError(.invalidRequest, "the folder \(folder) of 'ui' is not there")
         }
@@ -57,7 +60,9 @@ final class StaticSite: Sendable {
     private static func caching(of path: String) -> StaticString {
         let name = path.split(separator: "/").last ?? ""
         let hasHash = name.split(whereSeparator: { ".-_".contains($0) }).contains { part in
+            // A date has digits alone.
             part.utf8.count >= 8 && part.allSatisfy(\.isHexDigit) && part.contains(where: \.isNumber)
+                && part.contains(where: \.isLetter)
         }
         return hasHash ? "public, max-age=31536000, immutable" : "no-cache"
     }

@@ -28,12 +28,11 @@ struct FileAnswer {
             }
         }
         var range: Range<Int64>?
-        switch ByteRange(request.headers[.range], size: size) {
+        // A part of what the client has is of no use when it has become something else.
+        let isWanted = request.headers[.ifRange].map { $0 == headers[.eTag] } ?? true
+        switch isWanted ? ByteRange(request.headers[.range], size: size) : .all {
         case .all: break
-        case .part(let part):
-            // A part of what the client has is of no use when it has become something else.
-            if let condition = request.headers[.ifRange], condition != headers[.eTag] { break }
-            range = part
+        case .part(let part): range = part
         case .impossible:
             headers[.contentRange] = "bytes */\(size)"
             return Response(status: .rangeNotSatisfiable, headers: headers)

@@ -34,7 +34,8 @@ extension Routes {
 
     private func download(_ request: Request, _ context: APIContext) async throws -> Response {
         let name = try context.parameters.require("filename")
-        let download = try await agent.artifacts.download(name.percentDecoded)
+        let digest = try request.uri.queryParameters["digest"].map { try Digest(checking: String($0)) }
+        let download = try await agent.artifacts.download(name.percentDecoded, of: digest)
         // A name says what is saved, but nothing may break out of the quotes.
         let shown = String(name.unicodeScalars.map { $0.isASCII && $0 != "\"" && $0 != "\\" ? Character($0) : "_" })
         let disposition: HTTPFields = [.contentDisposition: "attachment; filename=\"\(shown)\""]

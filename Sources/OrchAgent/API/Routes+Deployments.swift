@@ -10,16 +10,15 @@ extension Routes {
     func addDeployments(to v1: RouterGroup<APIContext>) {
         v1.post("deployments") { request, context in
             let body = try await request.json(DeployRequest.self, context)
-            if context.instance != nil, body.file != nil || body.env != nil || body.runtime != nil || body.port != nil {
-                throw OrchError(.notAllowed, "an instance may deploy known modules as they are, and set 'replicas'")
-            }
+            try check(body, context)
             let spec = try await agent.repository.resolve(body)
             return try JSONAnswer.response(
                 try await agent.deployer.deploy(spec, checkIndex: body.checkIndex), status: .accepted)
         }
         v1.post("plan") { request, context in
-            let spec = try await agent.repository.resolve(request.json(DeployRequest.self, context))
-            return try JSONAnswer.response(try await agent.deployer.plan(spec))
+            let body = try await request.json(DeployRequest.self, context)
+            try check(body, context)
+            return try JSONAnswer.response(try await agent.deployer.plan(agent.repository.resolve(body)))
         }
         v1.get("deployments") { request, _ in
             let module = try request.uri.queryParameters["module"].map { try ModuleName(checking: String($0)) }
@@ -33,6 +32,14 @@ extension Routes {
             let id = try context.name(DeploymentID.self, "id")
             let seconds = min(try request.number("seconds") ?? Self.longestWait, Self.longestWait)
             return try JSONAnswer.response(try await wait(for: id, seconds: seconds))
+        }
+    }
+
+    /// - Throws: `notAllowed` for what only the owner of the agent may ask.
+    private func check(_ request: DeployRequest, _ context: APIContext) throws(OrchError) {
+        guard context.instance != nil else { return }
+        if request.file != nil || request.env != nil || request.runtime != nil || request.port != nil {
+            throw OrchError(.notAllowed, "an instance may deploy known modules as they are, and set 'replicas'")
         }
     }
 

@@ -8,7 +8,7 @@ import OrchModel
 import OrchSystem
 
 /// The interfaces of modules that belong to the control plane: whoever may ask the agent asks them through it, and they know
-/// by their own token that it is the agent that asks.
+/// by a token of theirs that it is the agent that asks.
 extension Routes {
     private static let forwardTimeout = TimeAmount.seconds(30)
     private static let largestForwarded = 8 << 20
@@ -38,7 +38,7 @@ extension Routes {
         var forwarded = HTTPClientRequest(url: "http://127.0.0.1:\(number)/\(path)\(query)")
         forwarded.method = HTTPMethod(rawValue: request.method.rawValue)
         forwarded.headers.add(
-            name: "authorization", value: "Bearer \(agent.instanceTokens.token(of: instance.id))")
+            name: "authorization", value: "Bearer \(agent.instanceTokens.agentToken(for: instance.id))")
         if let type = request.headers[.contentType] { forwarded.headers.add(name: "content-type", value: type) }
         let body = try await request.body.collect(upTo: Self.largestForwarded)
         if body.readableBytes > 0 { forwarded.body = .bytes(body) }

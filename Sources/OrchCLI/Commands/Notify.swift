@@ -169,13 +169,16 @@ extension CommandSpec {
     }
 
     static let notifyRules = CommandSpec(
-        name: "notify rules", summary: "Show the rules that hold, or check a rules file",
-        discussion: "'orch notify rules check FILE' prints every mistake with its line; status 2 when there is one.",
+        name: "notify rules", summary: "Show the rules that hold, or check or apply a file with channels and rules",
+        discussion:
+            "'orch notify rules check FILE' prints every mistake with its line; status 2 when there is one. 'orch notify rules apply FILE' has the notifier keep it and use it at once.",
         operands: [
-            OperandSpec("check", optional: true, "Check a file instead."),
+            OperandSpec("check|apply", optional: true, "What to do with a file."),
             OperandSpec("FILE", optional: true, "The file."),
         ],
-        examples: ["orch notify rules", "orch notify rules check notifier.yaml"]
+        examples: [
+            "orch notify rules", "orch notify rules check notifier.yaml", "orch notify rules apply notifier.yaml",
+        ]
     ) { invocation in
         let client = try invocation.client()
         guard let word = invocation.operands.first else {
@@ -187,15 +190,15 @@ extension CommandSpec {
             try invocation.console.list(rules, columns, name: { text($0["name"]) }, empty: "no rules")
             return 0
         }
-        guard word == "check", invocation.operands.count == 2 else {
-            throw OrchError(.invalidRequest, "say 'orch notify rules check FILE'")
+        guard ["check", "apply"].contains(word), invocation.operands.count == 2 else {
+            throw OrchError(.invalidRequest, "say 'orch notify rules check FILE' or 'apply FILE'")
         }
         let path = invocation.operands[1]
         let file = try ModuleOperand.read(invocation.absolute(path))
         let mistakes: [String] = try await client.call(
-            "POST", "\(NotifierDoor.path)/rules/check", body: ["file": file, "path": path])
+            "POST", "\(NotifierDoor.path)/rules/\(word)", body: ["file": file, "path": path])
         for mistake in mistakes { StandardStream.error.write("\(mistake)\n") }
-        if mistakes.isEmpty { invocation.console.note("\(path) is right") }
+        if mistakes.isEmpty { invocation.console.note("\(path) is \(word == "check" ? "right" : "applied")") }
         return mistakes.isEmpty ? 0 : OrchError.Code.invalidRequest.exitStatus
     }
 

@@ -31,7 +31,7 @@ extension CommandSpec {
         let target = try invocation.text("file") ?? artifact.download
         let path = "/v1/downloads/\(artifact.download.percentEncoded)"
         if target == "-" {
-            try await client.download(path) { bytes in
+            try await client.download(path, query: [("digest", artifact.digest.rawValue)]) { bytes in
                 try Descriptor.write(Array(bytes.readableBytesView), to: STDOUT_FILENO)
             }
             return 0
@@ -50,13 +50,15 @@ extension CommandSpec {
         let display = TransferDisplay(console, title: "pulling \(artifact.name)", total: artifact.size)
         defer { display.end() }
         do {
-            let begun = Files.size(partial) ?? 0
+            // One that is whole already, or of something else, is begun anew.
+            let there = Files.size(partial) ?? 0
+            let begun = there < artifact.size ? there : 0
             let output = try Descriptor(opening: partial, .readWrite)
             let number = output.number
             var place = begun
             var expected: Digest?
             try await client.download(
-                path, from: begun, tag: try? Files.readText(tagFile),
+                path, query: [("digest", artifact.digest.rawValue)], from: begun, tag: try? Files.readText(tagFile),
                 begin: { head in
                     place = head.offset
                     expected = head.tag.flatMap { Digest(rawValue: $0.filter { $0 != "\"" }) }

@@ -33,7 +33,6 @@ extension CommandSpec {
         let artifact: ArtifactView
         if operand == "-" {
             let content = try FileContent.ofStandardInput()
-            defer { Files.remove(content.path) }
             request.digest = try await send(content, "standard input", client, invocation.console)
             artifact = try await client.call("POST", "/v1/artifacts", body: request, timeout: longest)
         } else {

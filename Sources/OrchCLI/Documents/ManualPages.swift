@@ -4,7 +4,7 @@ import OrchModel
 package enum ManualPages {
     private static let date = "November 24, 2026"
 
-    package static let names = ["orch.1", "orch-agent.8", "orch-module.5", "module.schema.json"]
+    package static let names = ["orch.1", "orch-agent.8", "orch-module.5", "orch-notifier.5", "module.schema.json"]
 
     /// `nil` when there is no such page.
     package static func page(_ name: String) throws -> String? {
@@ -12,6 +12,7 @@ package enum ManualPages {
         case "orch.1": orch
         case "orch-agent.8": agent
         case "orch-module.5": module
+        case "orch-notifier.5": notifier
         case "module.schema.json": try Console.json(ModuleSchema.jsonSchema, pretty: true)
         default: nil
         }
@@ -104,12 +105,36 @@ package enum ManualPages {
             ".Ev ORCH_MODULE_VERSION ,", ".Ev ORCH_INSTANCE_ID ,",
             ".Ev ORCH_INSTANCE_ORDINAL ,", ".Ev ORCH_CONFIG_DIR ,", ".Ev ORCH_MODULE_DIR ,", ".Ev ORCH_DATA_DIR ,",
             ".Ev ORCH_SOCKET", "and", ".Ev ORCH_BROKERS .", "In a container the last four are missing.",
+            "One whose module file sets", ".Cm api", "gets", ".Ev ORCH_SOCKET", "everywhere, and with it",
+            ".Ev ORCH_TOKEN_FILE .", "Other services are reached at", ".Ev ORCH_SERVICE_<NAME>_URL ,",
+            "as far as they are known when it starts.",
             "Configuration files are in /run/orch/config there, and secrets also in /run/secrets.",
         ]
         lines += [
             ".Sh EXAMPLES", ".Bd -literal -offset indent", "name: site", "command: python3 -m http.server ${PORT}",
             "ports:", "  - name: http",
             "health:", "  type: http", ".Ed", ".Sh SEE ALSO", ".Xr orch 1 ,", ".Xr orch-agent 8",
+        ]
+        return lines.joined(separator: "\n")
+    }
+
+    private static var notifier: String {
+        var lines = head("ORCH-NOTIFIER", 5, "notifier.yaml", "settings of the action and notification manager of orch")
+        lines += [".Sh DESCRIPTION"]
+        lines += sentences(
+            "'orch notify rules apply FILE' gives this file to the module action-notification, which keeps it; or it reads one that NOTIFIER_CONFIG names, or notifier.yaml of its configuration directory. What has changed holds at once; a file with a mistake changes nothing, and 'orch notify rules check FILE' tells every one of them."
+        )
+        lines += [".Bl -tag -width Ds"] + keys(NotifierSchema.keys, prefix: "")
+        lines += [".El", ".Sh TEMPLATES"]
+        lines += sentences(
+            "Titles and advice may name rule, module, instance, severity, text, count and incident, each within two pairs of braces. The body of a webhook may also name id, occasion, title, subject, body, advice, state, opened_at, resolved_at and last_lines, which are written as they stand in a text of JSON. A webhook with a secret_file carries the field X-Orch-Signature: sha256= and the HMAC-SHA-256 of the body."
+        )
+        lines += [
+            ".Sh EXAMPLES", ".Bd -literal -offset indent", "channels:", "  - name: mail", "    type: email",
+            "    server: mail.example.com:587", "    from: orch@example.com", "    to: [ops@example.com]", "rules:",
+            "  - name: slow", "    match: {level: warning, pattern: slow answer}",
+            "    threshold: {count: 20, within: 1m}",
+            ".Ed", ".Sh SEE ALSO", ".Xr orch 1 ,", ".Xr orch-module 5",
         ]
         return lines.joined(separator: "\n")
     }

@@ -28,7 +28,7 @@ struct FileContent: UploadContent {
                 bytes.withUnsafeMutableBytes { pread(number, $0.baseAddress, count, off_t(offset)) }
             }
         } catch {
-            throw OrchError(.notFound, "\(path) cannot be read: \(error.reason)", cause: error)
+            throw OrchError(.failed, "\(path) cannot be read: \(error.reason)", cause: error)
         }
         guard read > 0 else {
             throw OrchError(.conflict, "\(path) has become shorter while it was pushed: push it again")
@@ -37,24 +37,31 @@ struct FileContent: UploadContent {
         return bytes
     }
 
-    /// Standard input, put down in a temporary file, so that it can be sent again when the connection breaks.
+    /// Standard input, put down in a temporary file, so that it can be sent again when the connection breaks. The file has no
+    /// name any more, and is gone when this program ends.
     static func ofStandardInput() throws(OrchError) -> FileContent {
         let folder = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-        let path = "\(folder)/orch-push-\(getpid())"
         do throws(SystemError) {
-            let file = try Descriptor(opening: path, .create)
+            let name = "\(folder)/orch-push-\(UInt64.random(in: 0 ... .max))"
+            let number = try retrying("open", name) { open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600) }
+            Files.remove(name)
             var chunk = [UInt8](repeating: 0, count: 1 << 20)
             while true {
                 let count = try retrying("read", "standard input") {
                     chunk.withUnsafeMutableBytes { Glibc.read(0, $0.baseAddress, $0.count) }
                 }
                 if count == 0 { break }
-                try file.write(Array(chunk[0..<count]))
+                try Descriptor.write(Array(chunk[0..<count]), to: number)
             }
+            return try reading(number)
         } catch {
-            Files.remove(path)
             throw OrchError(.failed, "what comes in cannot be kept in \(folder): \(error.reason)", cause: error)
         }
-        return try FileContent(path)
+    }
+
+    private static func reading(_ number: Int32) throws(SystemError) -> FileContent {
+        do throws(OrchError) { return try FileContent("/proc/self/fd/\(number)") } catch {
+            throw SystemError("open", "/proc/self/fd/\(number)")
+        }
     }
 }

@@ -23,7 +23,11 @@ struct ImageBuild {
     mutating func take(_ invocation: Invocation, moduleFile: String?) throws(OrchError) {
         // Only the two keys that tell what it is called; the agent reads the whole when it is deployed.
         for line in (moduleFile ?? "").split(separator: "\n") {
-            let parts = line.split(separator: ":", maxSplits: 1).map { $0.filter { !" \t\"'\r".contains($0) } }
+            // Those of what is within stand further to the right.
+            let parts = (line.split(separator: "#", omittingEmptySubsequences: false).first ?? "").split(
+                separator: ":", maxSplits: 1, omittingEmptySubsequences: false
+            )
+            .enumerated().map { $0.offset == 0 ? String($0.element) : $0.element.filter { !" \t\"'\r".contains($0) } }
             guard parts.count == 2 else { continue }
             if parts[0] == "name", let found = ArtifactName(rawValue: parts[1]) { name = found }
             if parts[0] == "version", let found = ArtifactVersion(rawValue: parts[1]) { version = found }

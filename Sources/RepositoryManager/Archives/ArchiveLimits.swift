@@ -17,8 +17,9 @@ package struct ArchiveLimits: Sendable {
         self.interfaceBytes = interfaceBytes
     }
 
-    func check(bytes: Int64, entries: Int, of name: String) throws(OrchError) {
-        guard bytes <= self.bytes else {
+    /// - Parameter adding: what is claimed to come besides.
+    func check(bytes: Int64, adding: Int64 = 0, entries: Int, of name: String) throws(OrchError) {
+        guard bytes.clampedSum(max(0, adding)) <= self.bytes else {
             throw OrchError(
                 .invalidRequest,
                 "\(name) unpacks to more than \(ByteSize(bytes: self.bytes)): start the agent with a larger --artifact-size"

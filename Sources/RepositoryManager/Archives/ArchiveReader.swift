@@ -23,14 +23,22 @@ struct ArchiveEntry: Equatable {
 ///
 /// libarchive does the reading; what entries may be is decided elsewhere.
 struct ArchiveReader: ~Copyable {
+    /// Heads and padding of entries are unpacked, too.
+    private static let overhead: Int64 = 4096
+
     private let archive: OpaquePointer
     private let name: String
+    private let limits: ArchiveLimits
+    private var entries = 0
 
-    /// - Parameter name: of the archive, for messages.
+    /// - Parameters:
+    ///   - name: of the archive, for messages.
+    ///   - limits: of all that it unpacks to, whether it is looked at or passed over.
     /// - Throws: ``OrchError`` `failed` when the file cannot be opened.
-    init(path: String, name: String) throws(OrchError) {
+    init(path: String, name: String, limits: ArchiveLimits) throws(OrchError) {
         archive = try Self.open(path, name)
         self.name = name
+        self.limits = limits
     }
 
     private static func open(_ path: String, _ name: String) throws(OrchError) -> OpaquePointer {
@@ -52,14 +60,14 @@ struct ArchiveReader: ~Copyable {
 
     /// Whether a file is such an archive, judged by its first entry.
     static func isArchive(_ path: String) -> Bool {
-        guard let reader = try? ArchiveReader(path: path, name: "") else { return false }
+        guard var reader = try? ArchiveReader(path: path, name: "", limits: .standard) else { return false }
         return (try? reader.next()) != nil
     }
 
     /// The next entry, whose content can be read until the next call; `nil` at the end.
     ///
     /// - Throws: `invalidRequest` when the archive is damaged or ends too early.
-    func next() throws(OrchError) -> ArchiveEntry? {
+    mutating func next() throws(OrchError) -> ArchiveEntry? {
         var entry: OpaquePointer?
         let status = archive_read_next_header(archive, &entry)
         if status == ARCHIVE_EOF { return nil }
@@ -68,7 +76,14 @@ struct ArchiveReader: ~Copyable {
         guard let path = Self.text(archive_entry_pathname_utf8(entry) ?? archive_entry_pathname(entry)) else {
             throw OrchError(.invalidRequest, "\(name) is no valid archive: an entry has no name")
         }
-        return ArchiveEntry(path: path, kind: Self.kind(of: entry), mode: archive_entry_perm(entry))
+        let kind = Self.kind(of: entry)
+        entries += 1
+        var claimed: Int64 = 0
+        if case .file(let size) = kind { claimed = size }
+        try limits.check(
+            bytes: max(0, archive_filter_bytes(archive, 0) - Int64(entries) * Self.overhead), adding: claimed,
+            entries: entries, of: name)
+        return ArchiveEntry(path: path, kind: kind, mode: archive_entry_perm(entry))
     }
 
     private static func kind(of entry: OpaquePointer) -> ArchiveEntry.Kind {

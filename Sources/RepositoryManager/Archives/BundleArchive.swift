@@ -73,14 +73,14 @@ struct BundleArchive {
     private func walk(
         file: OnFile, entry onEntry: (String, ArchiveEntry) throws(OrchError) -> Void = { _, _ in }
     ) throws(OrchError) -> BundleTree {
-        let reader = try ArchiveReader(path: path, name: name)
+        var reader = try ArchiveReader(path: path, name: name, limits: limits)
         var tree = BundleTree(name: name, limits: limits)
         while let entry = try reader.next() {
             guard let path = try tree.add(entry) else { continue }
             try onEntry(path, entry)
             if case .file(let size) = entry.kind {
                 // What it claims is enough to refuse it; what it has is counted all the same.
-                try limits.check(bytes: tree.bytes + size, entries: 0, of: name)
+                try limits.check(bytes: tree.bytes, adding: size, entries: 0, of: name)
                 try file(path, reader, &tree)
             }
         }
@@ -107,7 +107,8 @@ struct BundleArchive {
         case .file:
             try Files.makeFolder(Files.parent(of: place))
             // Whoever may run it for somebody may run it for all: the user of an instance is another one than ours.
-            let mode: mode_t = entry.mode & 0o111 != 0 ? 0o755 : 0o644
+            // Configuration is nobody else's: instances get a copy of their own.
+            let mode: mode_t = path.hasPrefix("config/") ? 0o600 : entry.mode & 0o111 != 0 ? 0o755 : 0o644
             let number = try retrying("open", path) { open(place, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode) }
             close(number)
             try retrying("chmod", path) { chmod(place, mode) }

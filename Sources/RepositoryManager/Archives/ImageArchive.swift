@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Glibc
 import OrchModel
+import OrchModuleFile
 import OrchSystem
 
 /// An archive of one container image, as `docker save`, `podman save` and `skopeo copy` write it: an OCI image layout, or
@@ -27,14 +28,16 @@ struct ImageArchive {
     /// What is small enough to be a description of what else there is.
     private static let largestDescription = Manifest.largest
 
-    /// Whether there is an image in it.
-    static func isOne(_ path: String) throws(OrchError) -> Bool {
-        let reader = try ArchiveReader(path: path, name: "")
+    /// Whether there is an image in it, and no module, which may have files called alike.
+    static func isOne(_ path: String, name: String, limits: ArchiveLimits) throws(OrchError) -> Bool {
+        var reader = try ArchiveReader(path: path, name: name, limits: limits)
+        var isImage = false
         while let entry = try reader.next() {
-            if ["index.json", "manifest.json", "oci-layout"].contains(Self.normal(entry.path)) { return true }
-            if entry.path.hasSuffix("module.yaml") { return false }
+            let place = normal(entry.path)
+            if place == ModuleFile.fileName { return false }
+            if place == "oci-layout" || place == "manifest.json" { isImage = true }
         }
-        return false
+        return isImage
     }
 
     /// Takes all content into the store. What belongs to no image is left for the collection.
@@ -52,7 +55,7 @@ struct ImageArchive {
     }
 
     private func takeContent() throws -> [String: Entry] {
-        let reader = try ArchiveReader(path: path, name: name)
+        var reader = try ArchiveReader(path: path, name: name, limits: limits)
         var entries: [String: Entry] = [:]
         var links: [(path: String, target: String)] = []
         var total: Int64 = 0
@@ -62,7 +65,7 @@ struct ImageArchive {
             let place = Self.normal(entry.path)
             switch entry.kind {
             case .file(let size):
-                try limits.check(bytes: total + size, entries: count, of: name)
+                try limits.check(bytes: total, adding: size, entries: count, of: name)
                 entries[place] = try take(reader, place, &total, count)
             case .folder: break
             // Docker wrote these for layers that were there already.
@@ -78,7 +81,7 @@ struct ImageArchive {
     private func take(_ reader: borrowing ArchiveReader, _ place: String, _ total: inout Int64, _ count: Int) throws
         -> Entry
     {
-        let temporary = "\(store.path(of: ContentHash.digest(of: Array(path.utf8)))).\(count).new"
+        let temporary = store.temporaryPath()
         do {
             var hash = ContentHash()
             var size: Int64 = 0
@@ -126,6 +129,22 @@ struct ImageArchive {
         let names = image.annotations ?? [:]
         let reference = names[AnnotationKey.imageName] ?? names[AnnotationKey.referenceName] ?? ""
         return Imported(manifest: image.digest, reference: reference)
+    }
+
+    /// Of an image for several platforms those that are there: engines save the whole list, and the content of their own.
+    func complete(_ digest: Digest) throws -> Digest {
+        var index = try Manifest(decoding: store.read(digest, upTo: Manifest.largest))
+        guard let all = index.manifests else { return digest }
+        let whole = all.filter { child in
+            guard let bytes = try? store.read(child.digest, upTo: Manifest.largest),
+                let manifest = try? Manifest(decoding: bytes)
+            else { return false }
+            return manifest.references.allSatisfy { store.has($0.digest) }
+        }
+        guard !whole.isEmpty else { throw refusal("it holds no platform's image as a whole") }
+        if whole.count == all.count { return digest }
+        index.manifests = whole
+        return try store.write(index.encoded)
     }
 
     // MARK: Docker's older format

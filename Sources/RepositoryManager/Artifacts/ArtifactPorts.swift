@@ -7,9 +7,9 @@ package protocol ArtifactCatalog: Sendable {
     func save(_ manifest: ArtifactManifestRecord, version: ArtifactVersion?) async throws
     func removeArtifact(_ name: ArtifactName, version: ArtifactVersion) async throws
     func removeManifests(_ digests: [Digest], of name: ArtifactName) async throws
-    /// The manifest that was once made of an uploaded archive.
-    func manifest(madeOf source: Digest) async throws -> Digest?
-    func note(_ manifest: Digest, madeOf source: Digest) async throws
+    /// The image that was once made of an uploaded archive, with the name and version that the archive gives it.
+    func image(madeOf source: Digest) async throws -> ArtifactReference?
+    func note(_ image: ArtifactReference, madeOf source: Digest) async throws
 }
 
 /// Tells what is deployed. OrchAgent joins it to the deployer.

@@ -20,7 +20,7 @@ extension ArtifactRepository {
     func view(of tag: ArtifactTagRecord, inUse: Set<Digest>) async -> ArtifactView? {
         guard let manifest = await content(of: tag.digest) else { return nil }
         var size = manifest.size
-        for child in manifest.manifests ?? [] { size += await content(of: child.digest)?.size ?? 0 }
+        for child in manifest.manifests ?? [] { size = size.clampedSum(await content(of: child.digest)?.size ?? 0) }
         return ArtifactView(
             name: tag.name, version: tag.version, kind: manifest.kind, digest: tag.digest, size: size,
             pushedAt: tag.at, description: await description(of: tag.digest, manifest),
@@ -72,13 +72,15 @@ extension ArtifactRepository {
         var left = kept
         while let digest = left.popFirst() {
             blobs.insert(digest)
-            guard let manifest = await content(of: digest) else { continue }
+            guard let manifest = try await certainContent(of: digest) else { continue }
             blobs.formUnion(manifest.blobs.map(\.digest))
             // Those that say something about it stay with it.
             let others =
-                (manifest.manifests ?? []).map(\.digest) + (await manifests { $0.subject?.digest == digest })
+                (manifest.manifests ?? []).map(\.digest) + (try await manifests { $0.subject?.digest == digest })
             for other in others where kept.insert(other).inserted { left.insert(other) }
         }
+        // Whoever is told to end must not judge by what could not be read any more.
+        if Task.isCancelled { throw OrchError(.unavailable, "the agent ends") }
         try await forget(manifestRecords.filter { !kept.contains($0.digest) })
         let (store, needed) = (store, blobs)
         let freed = try await FileWork.runLong {
@@ -91,6 +93,7 @@ extension ArtifactRepository {
                 freed.blobs += 1
                 freed.bytes += size
             }
+            store.removeLeftovers(olderThan: limit)
             return freed
         }
         await removeTrees(except: inUse)
@@ -100,16 +103,21 @@ extension ArtifactRepository {
         return freed
     }
 
-    private func manifests(where fits: (Manifest) -> Bool) async -> [Digest] {
+    private func manifests(where fits: (Manifest) -> Bool) async throws(OrchError) -> [Digest] {
         var found: [Digest] = []
         for record in manifestRecords {
-            if let manifest = await content(of: record.digest), fits(manifest) { found.append(record.digest) }
+            if let manifest = try await certainContent(of: record.digest), fits(manifest) {
+                found.append(record.digest)
+            }
         }
         return found
     }
 
     /// Collects at times until the task is cancelled.
     func run(for users: any DeployedModules) async {
+        guard collectsByItself else {
+            return logger.warning("the database is new and names nothing that is there: 'orch prune' removes it")
+        }
         repeat {
             await uploads.removeOld()
             do {

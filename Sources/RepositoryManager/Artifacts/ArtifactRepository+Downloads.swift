@@ -26,8 +26,9 @@ extension ArtifactRepository {
 
     /// The content behind a name: an artifact's, or a file that somebody has put into the folder `Downloads`.
     ///
+    /// - Parameter digest: of the artifact that is meant, where several have files of one name.
     /// - Throws: `notFound`, `invalidRequest` for what is no name of a file.
-    package func download(_ name: String) async throws(OrchError) -> Download {
+    package func download(_ name: String, of digest: Digest? = nil) async throws(OrchError) -> Download {
         guard !name.contains("/"), name != "..", name != ".", !name.isEmpty else {
             throw OrchError(.invalidRequest, "\(name.quotedOneLine) is no name of a file")
         }

@@ -83,7 +83,11 @@ extension ArtifactRepository {
         }
         let (store, limits) = (store, limits)
         try await gate.pass(tree) { () throws(OrchError) in
-            if Files.exists(tree) { return }
+            if Files.exists(tree) {
+                // What is deployed of it is not written down yet.
+                utimes(tree, nil)
+                return
+            }
             let temporary = "\(tree).new"
             try await FileWork.runLong {
                 // Left over from an agent that was killed.
@@ -94,6 +98,8 @@ extension ArtifactRepository {
                         path: store.path(of: layer.digest), name: "\(tag.name):\(tag.version)", limits: limits)
                     try archive.unpack(to: temporary)
                     try Files.allowPassing(temporary)
+                    // All of it is on the disk before anybody takes it for whole.
+                    try Files.syncFileSystem(of: temporary)
                     try Files.rename(temporary, to: tree)
                 } catch {
                     Files.removeTree(temporary)
@@ -112,14 +118,22 @@ extension ArtifactRepository {
 
     func removeTrees(except kept: Set<Digest>) async {
         let trees = trees
-        for name in Files.list(trees) {
-            guard let digest = Digest(hex: name), !kept.contains(digest) else { continue }
-            // It may have been unpacked for a deploy that is not written down yet.
-            var status = stat()
-            guard stat("\(trees)/\(name)", &status) == 0,
-                Timestamp(seconds: Int64(status.st_ctim.tv_sec)) < Timestamp.now() - Self.collectionDelay
-            else { continue }
-            _ = try? await FileWork.runLong { Files.removeTree("\(trees)/\(name)") }
+        let limit = Timestamp.now() - Self.collectionDelay
+        for name in Files.list(trees) where Digest(hex: name).map({ !kept.contains($0) }) ?? true {
+            try? await gate.pass("\(trees)/\(name)") { () throws(OrchError) in
+                try await FileWork.runLong {
+                    let tree = "\(trees)/\(name)"
+                    var status = stat()
+                    // It may have been unpacked for a deploy that is not written down yet.
+                    guard stat(tree, &status) == 0, Timestamp(seconds: Int64(status.st_ctim.tv_sec)) < limit else {
+                        return
+                    }
+                    // Out of the way as a whole first: half a tree must not be taken for one.
+                    let old = name.hasSuffix(".old") ? tree : "\(tree).old"
+                    if old != tree { try Files.rename(tree, to: old) }
+                    Files.removeTree(old)
+                }
+            }
         }
     }
 
@@ -128,7 +142,8 @@ extension ArtifactRepository {
     /// What can be told of a module from its image alone.
     private func image(_ tag: ArtifactTagRecord) async throws -> ModuleSpec {
         let configuration = try await imageConfiguration(of: tag.digest).config
-        let ports = (configuration?.ports ?? [:]).keys.compactMap { Int($0.split(separator: "/")[0]) }.sorted()
+        let ports = (configuration?.ports ?? [:]).keys.compactMap { $0.split(separator: "/").first.flatMap { Int($0) } }
+            .sorted()
         guard let name = ModuleName(rawValue: tag.name.rawValue.split(separator: "/").last.map(String.init) ?? "")
         else { throw OrchError(.invalidRequest, "\(tag.name) is no name of a module") }
         var members: [String: JSONValue] = [

@@ -32,17 +32,16 @@ extension ArtifactRepository {
     }
 
     private func take(_ request: PushRequest, _ isBuilt: Bool) async throws -> ArtifactTagRecord {
-        if let known = try await catalog.manifest(madeOf: request.digest), let manifest = await content(of: known),
-            try await isComplete(manifest)
+        // The archive of an image does not stay, but what it consists of does.
+        if let known = try await catalog.image(madeOf: request.digest), let digest = known.digest,
+            let manifest = await content(of: digest), try await isComplete(manifest)
         {
             let store = store
-            let bytes = try await FileWork.run { try store.read(known, upTo: Manifest.largest) }
-            let names = manifestRecords.first { $0.digest == known }
-            let tag = tags.first { $0.digest == known }
-            let reference = ArtifactReference(
-                request.name ?? names?.name ?? Self.name(ofFile: request.fileName),
-                version: request.version ?? tag?.version ?? .latest)
-            return try await finish(bytes, reference, request)
+            let bytes = try await FileWork.run { try store.read(digest, upTo: Manifest.largest) }
+            return try await finish(
+                bytes,
+                ArtifactReference(request.name ?? known.name, version: request.version ?? known.version ?? .latest),
+                request)
         }
         guard try await size(of: request.digest) != nil else { throw BlobStore.missing(request.digest) }
         let path = store.path(of: request.digest)
@@ -51,7 +50,7 @@ extension ArtifactRepository {
         let isModuleFile = request.fileName.hasSuffix(".yaml") || request.fileName.hasSuffix(".yml")
         let kind = try await FileWork.runLong { () -> Kind in
             guard ArchiveReader.isArchive(path) else { return isModuleFile ? .moduleFile : .file }
-            if try ImageArchive.isOne(path) { return .image }
+            if try ImageArchive.isOne(path, name: name, limits: limits) { return .image }
             let bundle = BundleArchive(path: path, name: name, limits: limits)
             return try bundle.inspect().map { .bundle($0) } ?? .file
         }
@@ -116,15 +115,18 @@ extension ArtifactRepository {
         let archive = ImageArchive(path: store.path(of: request.digest), name: name, limits: limits, store: store)
         let imported = try await FileWork.runLong {
             var imported = try archive.load()
+            imported.manifest = try archive.complete(imported.manifest)
             if isBuilt { imported.manifest = try BuiltImage(store: archive.store).settled(imported.manifest) }
             return imported
         }
         var reference = Self.reference(ofImage: imported.reference, orFile: request.fileName)
+        let own = ArtifactReference(reference.name, version: reference.version, digest: imported.manifest)
         if let name = request.name { reference.name = name }
         if let version = request.version { reference.version = version }
         let store = store
         let bytes = try await FileWork.run { try store.read(imported.manifest, upTo: Manifest.largest) }
         let tag = try await finish(bytes, reference, request)
+        try await save { try await self.catalog.note(own, madeOf: request.digest) }
         // What it consists of is in the store now.
         await discard(request.digest)
         return tag
@@ -168,8 +170,7 @@ extension ArtifactRepository {
     private func finish(_ manifest: [UInt8], _ reference: ArtifactReference, _ request: PushRequest) async throws
         -> ArtifactTagRecord
     {
-        let stored = try await put(manifest, as: reference, force: request.force)
-        try await save { try await self.catalog.note(stored.digest, madeOf: request.digest) }
+        try await put(manifest, as: reference, force: request.force)
         guard let tag = tag(reference) else { throw unknown(reference) }
         return tag
     }

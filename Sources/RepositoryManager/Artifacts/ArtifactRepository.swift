@@ -15,6 +15,8 @@ package actor ArtifactRepository {
     let logger: Logger
     /// Naming content and collecting what has no name take turns; so do those who unpack the same bundle.
     let gate = KeyedGate()
+    /// Not when the database was lost: what the old one named would go. Whoever asks for it is obeyed.
+    let collectsByItself: Bool
     private(set) var tags: [ArtifactTagRecord] = []
     private(set) var manifestRecords: [ArtifactManifestRecord] = []
     private var parsed: [Digest: Manifest] = [:]
@@ -24,9 +26,11 @@ package actor ArtifactRepository {
     /// - Parameters:
     ///   - folder: gets the folders `blobs`, `uploads`, `trees` and `Downloads`.
     ///   - limits: of archives; an upload has at most as many bytes.
+    ///   - isCatalogNew: the catalog was just made, so that it says nothing of content which is there already.
     /// - Throws: when the folder cannot be made, or the catalog not read.
     package init(
-        folder: String, limits: ArchiveLimits, catalog: any ArtifactCatalog, logger: Logger
+        folder: String, limits: ArchiveLimits, catalog: any ArtifactCatalog, isCatalogNew: Bool = false,
+        logger: Logger
     ) async throws {
         store = try BlobStore(folder: "\(folder)/blobs/sha256")
         uploads = try Uploads(folder: "\(folder)/uploads", store: store, limit: limits.bytes)
@@ -37,6 +41,7 @@ package actor ArtifactRepository {
         self.logger = logger
         try Self.makeFolders([folder, trees], downloads)
         (tags, manifestRecords) = try await catalog.artifacts()
+        collectsByItself = !(isCatalogNew && !store.all.isEmpty)
     }
 
     // MARK: Content
@@ -72,7 +77,7 @@ package actor ArtifactRepository {
         let store = store
         let bytes = try await FileWork.run { try store.read(digest, upTo: Manifest.largest) }
         return StoredManifest(
-            digest: digest, mediaType: try Manifest(decoding: bytes).mediaType ?? ContentType.manifest, bytes: bytes)
+            digest: digest, mediaType: try Manifest(decoding: bytes).kindOfContent, bytes: bytes)
     }
 
     func digest(of reference: ArtifactReference) throws(OrchError) -> Digest {
@@ -133,7 +138,7 @@ package actor ArtifactRepository {
         let store = store
         let digest = try await FileWork.run {
             for blob in manifest.references {
-                guard let size = store.size(of: blob.digest), blob.size < 0 || size == blob.size else {
+                guard let size = store.size(of: blob.digest), size == blob.size else {
                     throw OrchError(
                         .invalidRequest, "the manifest refers to \(blob.digest), which was not pushed with that size")
                 }
@@ -146,13 +151,17 @@ package actor ArtifactRepository {
         }
         if let version = reference.version, !force { try checkFree(reference.name, version, for: digest) }
         let record = ArtifactManifestRecord(name: reference.name, digest: digest, at: .now())
-        do {
-            try await catalog.save(record, version: reference.version)
-        } catch {
-            throw OrchError(.failed, "the agent cannot write to its database: free some disk space", cause: error)
+        // Those of an index can be asked for by their digests, too.
+        let children = (manifest.manifests ?? []).map {
+            ArtifactManifestRecord(name: reference.name, digest: $0.digest, at: record.at)
         }
-        manifestRecords.removeAll { $0.name == record.name && $0.digest == digest }
-        manifestRecords.insert(record, at: 0)
+        try await save {
+            for child in children { try await self.catalog.save(child, version: nil) }
+            try await self.catalog.save(record, version: reference.version)
+        }
+        let new = [record] + children
+        manifestRecords.removeAll { known in new.contains { $0.name == known.name && $0.digest == known.digest } }
+        manifestRecords = new + manifestRecords
         if let version = reference.version {
             tags.removeAll { $0.name == reference.name && $0.version == version }
             tags.insert(
@@ -161,7 +170,7 @@ package actor ArtifactRepository {
         parsed[digest] = manifest
         logger.info("pushed", metadata: ["artifact": "\(reference)", "digest": "\(digest)"])
         return StoredManifest(
-            digest: digest, mediaType: mediaType ?? manifest.mediaType ?? ContentType.manifest, bytes: bytes,
+            digest: digest, mediaType: mediaType ?? manifest.kindOfContent, bytes: bytes,
             subject: manifest.subject?.digest)
     }
 
@@ -181,23 +190,31 @@ package actor ArtifactRepository {
 
     /// Forgets versions and manifests; what they consist of goes with the next collection.
     package func forget(_ digest: Digest, of name: ArtifactName) async throws(OrchError) {
+        try await gate.pass(Self.naming) { () throws(OrchError) in try await self.forgetAlone(digest, name) }
+        await linkDownloads()
+    }
+
+    private func forgetAlone(_ digest: Digest, _ name: ArtifactName) async throws(OrchError) {
         guard manifestRecords.contains(where: { $0.name == name && $0.digest == digest }) else {
             throw unknown(ArtifactReference(name, digest: digest))
         }
         try await save { try await self.catalog.removeManifests([digest], of: name) }
         manifestRecords.removeAll { $0.name == name && $0.digest == digest }
         tags.removeAll { $0.name == name && $0.digest == digest }
-        await linkDownloads()
     }
 
     package func forget(_ name: ArtifactName, version: ArtifactVersion) async throws(OrchError) {
+        try await gate.pass(Self.naming) { () throws(OrchError) in try await self.forgetAlone(name, version) }
+        await linkDownloads()
+    }
+
+    private func forgetAlone(_ name: ArtifactName, _ version: ArtifactVersion) async throws(OrchError) {
         guard tags.contains(where: { $0.name == name && $0.version == version }) else {
             throw unknown(ArtifactReference(name, version: version))
         }
         try await save { try await self.catalog.removeArtifact(name, version: version) }
         tags.removeAll { $0.name == name && $0.version == version }
         logger.info("removed", metadata: ["artifact": "\(name):\(version)"])
-        await linkDownloads()
     }
 
     func save(_ body: @Sendable () async throws -> Void) async throws(OrchError) {
@@ -227,15 +244,25 @@ package actor ArtifactRepository {
         return tags.filter { $0.name == name }.map(\.version).sorted()
     }
 
+    /// What a manifest says; `nil` when it is not there or damaged, or cannot be read now.
+    func content(of digest: Digest) async -> Manifest? { try? await certainContent(of: digest) }
+
     /// What a manifest says; `nil` when it is not there or damaged.
-    func content(of digest: Digest) async -> Manifest? {
+    ///
+    /// - Throws: when it cannot be read now, which says nothing of it.
+    func certainContent(of digest: Digest) async throws(OrchError) -> Manifest? {
         if let known = parsed[digest] { return known }
         let store = store
-        guard let bytes = try? await FileWork.run({ try store.read(digest, upTo: Manifest.largest) }),
-            let manifest = try? Manifest(decoding: bytes)
-        else { return nil }
-        parsed[digest] = manifest
-        return manifest
+        do throws(OrchError) {
+            let bytes = try await FileWork.run { try store.read(digest, upTo: Manifest.largest) }
+            let manifest = try Manifest(decoding: bytes)
+            parsed[digest] = manifest
+            return manifest
+        } catch {
+            // Damaged content has been set aside, and what is no manifest is none.
+            if error.code == .invalidRequest || !store.has(digest) { return nil }
+            throw error
+        }
     }
 
     /// The index of all manifests that say something about another one, such as signatures.
@@ -246,7 +273,7 @@ package actor ArtifactRepository {
                 let bytes = try? manifest.encoded
             else { continue }
             var descriptor = ContentDescriptor(
-                manifest.mediaType ?? ContentType.manifest, record.digest,
+                manifest.kindOfContent, record.digest,
                 size: store.size(of: record.digest) ?? Int64(bytes.count), annotations: manifest.annotations)
             descriptor.artifactType = manifest.artifactType ?? manifest.config?.mediaType
             if type == nil || descriptor.artifactType == type { found.append(descriptor) }
@@ -257,7 +284,7 @@ package actor ArtifactRepository {
     private static func makeFolders(_ passable: [String], _ downloads: String) throws(SystemError) {
         for folder in passable {
             try Files.makeFolder(folder)
-            // Instances that run as other users pass through to their own files, and see nothing else.
+            // Instances that run as other users pass through to their own files.
             try Files.allowPassing(folder)
         }
         try Files.makeFolder(downloads)

@@ -37,11 +37,11 @@ package struct ImageExport: Sendable {
             case .blob(let digest, let size): parts.append(.blob(digest, size: size))
             }
             parts.append(.bytes(padding))
-            size += Int64(header.count + padding.count) + length
+            size = size.clampedSum(Int64(header.count + padding.count)).clampedSum(length)
         }
         parts.append(.bytes(TarHeader.end))
         self.parts = parts
-        self.size = size + Int64(TarHeader.end.count)
+        self.size = size.clampedSum(Int64(TarHeader.end.count))
     }
 
     fileprivate enum Content {
@@ -87,7 +87,7 @@ extension ArtifactRepository {
         files.append(("blobs/sha256/\(digest.hex)", .blob(digest, size: size)))
         let called = name ?? "\(tag.name):\(tag.version)"
         let descriptor = ContentDescriptor(
-            manifest.mediaType ?? ContentType.manifest, digest, size: size,
+            manifest.kindOfContent, digest, size: size,
             annotations: [AnnotationKey.imageName: called, AnnotationKey.referenceName: called])
         files.append(("index.json", .bytes(try Manifest(index: [descriptor]).encoded)))
         files.append(("oci-layout", .bytes(Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))))

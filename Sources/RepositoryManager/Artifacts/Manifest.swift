@@ -97,6 +97,9 @@ struct Manifest: Codable {
 
     var isIndex: Bool { manifests != nil }
 
+    /// What it is, also where it does not say so itself.
+    var kindOfContent: String { mediaType ?? (isIndex ? ContentType.index : ContentType.manifest) }
+
     /// Blobs that must be there.
     var blobs: [ContentDescriptor] {
         (config.map { [$0] } ?? []) + (layers ?? []).filter { $0.urls?.isEmpty ?? true }
@@ -106,7 +109,7 @@ struct Manifest: Codable {
     var references: [ContentDescriptor] { blobs + (manifests ?? []) }
 
     var size: Int64 {
-        blobs.reduce(0) { $0 + ($1.mediaType == ContentType.empty ? 0 : max(0, $1.size)) }
+        blobs.reduce(0) { $0.clampedSum($1.mediaType == ContentType.empty ? 0 : max(0, $1.size)) }
     }
 
     var kind: ArtifactView.Kind {
@@ -127,5 +130,13 @@ struct Manifest: Codable {
                 throw OrchError(.failed, "a manifest cannot be written", cause: error)
             }
         }
+    }
+}
+
+extension Int64 {
+    /// The sum, or the largest number there is: what others say of sizes may be anything.
+    func clampedSum(_ other: Int64) -> Int64 {
+        let (sum, overflows) = addingReportingOverflow(other)
+        return overflows ? .max : sum
     }
 }

@@ -45,6 +45,21 @@ final class BlobStore: Sendable {
         return Timestamp(seconds: Int64(status.st_mtim.tv_sec))
     }
 
+    /// Where a file is written that becomes content; no two are the same.
+    func temporaryPath() -> String { "\(folder)/\(UInt64.random(in: 0 ... .max)).new" }
+
+    /// Files that an agent which was killed has left, and content that was damaged.
+    func removeLeftovers(olderThan limit: Timestamp) {
+        for name in Files.list(folder) where Digest(hex: name) == nil {
+            var status = stat()
+            guard stat("\(folder)/\(name)", &status) == 0, Timestamp(seconds: Int64(status.st_mtim.tv_sec)) < limit
+            else {
+                continue
+            }
+            Files.remove("\(folder)/\(name)")
+        }
+    }
+
     var all: [Digest] { Files.list(folder).compactMap(Digest.init(hex:)) }
 
     func remove(_ digest: Digest) {
@@ -66,7 +81,17 @@ final class BlobStore: Sendable {
         if has(digest) {
             touch(digest)
         } else {
-            try Files.replace(path(of: digest), with: bytes, mode: 0o400, durable: true)
+            let temporary = temporaryPath()
+            do throws(SystemError) {
+                let file = try Descriptor(opening: temporary, .create)
+                try file.write(bytes)
+                let number = file.number
+                try retrying("fsync", temporary) { fsync(number) }
+                try adopt(temporary, as: digest)
+            } catch {
+                Files.remove(temporary)
+                throw error
+            }
         }
         return digest
     }

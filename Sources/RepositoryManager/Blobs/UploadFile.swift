@@ -12,6 +12,8 @@ final class UploadFile: Sendable {
         var size: Int64
         /// Bytes that the kernel was asked to write to the disk.
         var begun: Int64
+        /// From now on nothing is added.
+        var isClosed = false
     }
 
     /// The disk is kept busy while more comes, so that little is left to wait for at the end.
@@ -47,17 +49,30 @@ final class UploadFile: Sendable {
     /// How many bytes have come.
     var size: Int64 { received.load(ordering: .acquiring) }
 
-    func append(_ bytes: ByteBuffer) throws {
+    /// - Parameter offset: where it goes on, as far as the caller knows.
+    /// - Throws: ``OrchError`` `conflict` when somebody else has gone on meanwhile, or it is over. A piece that could not be
+    ///   written whole leaves nothing of itself.
+    func append(_ bytes: ByteBuffer, at offset: Int64) throws {
         try state.withLock { state in
+            guard !state.isClosed, state.size == offset else {
+                throw OrchError(.conflict, "somebody else goes on with this upload")
+            }
             let number = state.file.number
-            try bytes.withUnsafeReadableBytes { bytes in
-                var offset = 0
-                while offset < bytes.count {
-                    offset += try retrying("write", path) {
-                        Glibc.write(number, bytes.baseAddress?.advanced(by: offset), bytes.count - offset)
+            do {
+                try bytes.withUnsafeReadableBytes { bytes in
+                    var written = 0
+                    while written < bytes.count {
+                        written += try retrying("pwrite", path) {
+                            pwrite(
+                                number, bytes.baseAddress?.advanced(by: written), bytes.count - written,
+                                off_t(offset) + off_t(written))
+                        }
                     }
+                    state.hash.update(bytes)
                 }
-                state.hash.update(bytes)
+            } catch {
+                ftruncate(number, off_t(offset))
+                throw error
             }
             state.size += Int64(bytes.readableBytes)
             received.store(state.size, ordering: .releasing)
@@ -73,6 +88,7 @@ final class UploadFile: Sendable {
     /// - Throws: ``OrchError`` `invalidRequest` when its digest is not the one that is wanted.
     func finish(as wanted: Digest?, in store: BlobStore) throws -> Digest {
         try state.withLock { state in
+            state.isClosed = true
             let digest = state.hash.finish()
             if let wanted, wanted != digest {
                 throw OrchError(

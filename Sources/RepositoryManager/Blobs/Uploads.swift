@@ -10,12 +10,15 @@ package actor Uploads {
     package static let patience = TimeSpan.seconds(86_400)
     /// Bytes that are written at once.
     private static let piece = 1 << 20
+    /// Each has a file open.
+    private static let most = 256
 
     private let folder: String
     private let store: BlobStore
     /// Bytes that an artifact may have.
     private let limit: Int64
     private var sessions: [String: UploadFile] = [:]
+    private var finishing: Set<String> = []
     private var generator = SystemRandomNumberGenerator()
 
     init(folder: String, store: BlobStore, limit: Int64) throws(SystemError) {
@@ -27,6 +30,9 @@ package actor Uploads {
 
     /// - Returns: the name of a new upload.
     package func begin() async throws(OrchError) -> String {
+        guard sessions.count < Self.most else {
+            throw OrchError(.unavailable, "\(Self.most) uploads go on already: try again when some are over")
+        }
         let (high, low) = (generator.next(), generator.next())
         let id = String(high, radix: 36) + String(low, radix: 36)
         let path = "\(folder)/\(id)"
@@ -52,30 +58,33 @@ package actor Uploads {
         if let offset, offset != session.size {
             throw OrchError(.conflict, "the upload goes on at byte \(session.size), not \(offset)")
         }
+        var place = session.size
         var piece = ByteBuffer()
         do {
             for try await var buffer in bytes {
                 if piece.readableBytes == 0 { piece = buffer } else { piece.writeBuffer(&buffer) }
-                if piece.readableBytes >= Self.piece { try await write(&piece, to: session) }
+                if piece.readableBytes >= Self.piece { try await write(&piece, at: &place, to: session) }
             }
         } catch let error as OrchError {
-            await cancel(id)
+            if error.code != .conflict { await cancel(id) }
             throw error
         } catch {
             // The connection broke: what has come of it counts.
-            try await write(&piece, to: session)
+            try await write(&piece, at: &place, to: session)
             throw error
         }
-        do {
-            try await write(&piece, to: session)
+        do throws(OrchError) {
+            try await write(&piece, at: &place, to: session)
         } catch {
-            await cancel(id)
+            if error.code != .conflict { await cancel(id) }
             throw error
         }
         return session.size
     }
 
-    private nonisolated func write(_ piece: inout ByteBuffer, to session: UploadFile) async throws(OrchError) {
+    private nonisolated func write(_ piece: inout ByteBuffer, at place: inout Int64, to session: UploadFile)
+        async throws(OrchError)
+    {
         guard piece.readableBytes > 0 else { return }
         guard session.size + Int64(piece.readableBytes) <= limit else {
             throw OrchError(
@@ -85,7 +94,9 @@ package actor Uploads {
         }
         let bytes = piece
         piece = ByteBuffer()
-        try await FileWork.run { try session.append(bytes) }
+        let offset = place
+        try await FileWork.run { try session.append(bytes, at: offset) }
+        place += Int64(bytes.readableBytes)
     }
 
     /// Ends an upload: from now on its content is there.
@@ -97,7 +108,9 @@ package actor Uploads {
         let session = try await session(id)
         let store = store
         do throws(OrchError) {
-            // Taken away first, so that nobody adds to it any more.
+            // Nobody may begin it anew from its file while that becomes content.
+            finishing.insert(id)
+            defer { finishing.remove(id) }
             sessions[id] = nil
             return try await FileWork.runLong { try session.finish(as: digest, in: store) }
         } catch {
@@ -114,7 +127,7 @@ package actor Uploads {
     private func session(_ id: String) async throws(OrchError) -> UploadFile {
         if let known = sessions[id] { return known }
         let path = "\(folder)/\(id)"
-        guard !id.isEmpty, id.utf8.allSatisfy(\.isAlphanumeric), Files.exists(path) else {
+        guard !id.isEmpty, !finishing.contains(id), id.utf8.allSatisfy(\.isAlphanumeric), Files.exists(path) else {
             throw OrchError(.notFound, "there is no such upload: it is over, or nothing has come of it for too long")
         }
         // An agent before this one began it.

@@ -64,8 +64,8 @@ package struct ModuleRepository: Sendable {
         var spec = spec
         for index in spec.files.indices where !spec.files[index].source.isEmpty && !spec.files[index].secret {
             let path = Files.resolve(spec.files[index].source, in: spec.baseDirectory)
-            guard let bytes = try? Files.read(path), bytes.count <= ModuleFile.largest,
-                let text = String(validating: bytes, as: UTF8.self)
+            guard Files.isRegular(path), Files.size(path).map({ $0 <= ModuleFile.largest }) == true,
+                let bytes = try? Files.read(path), let text = String(validating: bytes, as: UTF8.self)
             else { continue }
             spec.files[index].content = text
         }

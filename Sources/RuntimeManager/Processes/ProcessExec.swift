@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import OrchModel
 import OrchSystem
+import Synchronization
 
 /// A command beside an instance that is talked to while it runs.
 struct ProcessExec {
@@ -87,26 +88,32 @@ struct ProcessExec {
     ) async throws -> Int32 {
         // Reaped by a thread that nobody cancels, so that nothing stays of it.
         async let status = runBlocking(name: "exec") { Programs.reap(running.pid) }
+        let flow = Flow()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 do {
                     try await Self.write(input, to: running)
-                } catch {
+                } catch let error where !(error is CancellationError) {
                     // Whoever asked for it is gone.
                     kill(-running.pid, SIGKILL)
                     throw error
                 }
             }
             try await withThrowingTaskGroup(of: Void.self) { readers in
-                readers.addTask { try await Self.read(running.output) { try await output(.output($0)) } }
+                readers.addTask { try await Self.read(running.output, flow) { try await output(.output($0)) } }
                 if let errors = running.errors {
-                    readers.addTask { try await Self.read(errors) { try await output(.errors($0)) } }
+                    readers.addTask { try await Self.read(errors, flow) { try await output(.errors($0)) } }
                 }
                 readers.addTask {
                     _ = await runBlocking(name: "exec-end") {
                         Programs.waitForEnd(of: running.pid, timeout: Self.forever)
                     }
-                    try await Task.sleep(for: Self.outputPatience)
+                    // What is still being delivered, to somebody who may be slow, is waited for.
+                    var last: Int?
+                    while flow.isBusy || flow.count != last {
+                        last = flow.count
+                        try await Task.sleep(for: Self.outputPatience)
+                    }
                     throw Overdue()
                 }
                 do {
@@ -122,6 +129,24 @@ struct ProcessExec {
     }
 
     private struct Overdue: Error {}
+
+    /// How much has come of a command.
+    private final class Flow: Sendable {
+        private let pieces = Atomic(0)
+        private let deliveries = Atomic(0)
+
+        var count: Int { pieces.load(ordering: .acquiring) }
+        var isBusy: Bool { deliveries.load(ordering: .acquiring) > 0 }
+
+        func deliver(_ body: () async throws -> Void) async throws {
+            deliveries.add(1, ordering: .acquiringAndReleasing)
+            defer {
+                deliveries.subtract(1, ordering: .acquiringAndReleasing)
+                pieces.add(1, ordering: .acquiringAndReleasing)
+            }
+            try await body()
+        }
+    }
 
     private static func write(
         _ input: some AsyncSequence<ExecInput, any Error> & Sendable, to running: Running
@@ -150,7 +175,7 @@ struct ProcessExec {
         }
     }
 
-    private static func read(_ descriptor: Int32, _ body: ([UInt8]) async throws -> Void) async throws {
+    private static func read(_ descriptor: Int32, _ flow: Flow, _ body: ([UInt8]) async throws -> Void) async throws {
         let pipe = try await NIOPipeBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .takingOwnershipOfDescriptor(input: descriptor) { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -159,7 +184,9 @@ struct ProcessExec {
             }
         try await pipe.executeThenClose { inbound, _ in
             do {
-                for try await bytes in inbound { try await body(Array(bytes.readableBytesView)) }
+                for try await bytes in inbound {
+                    try await flow.deliver { try await body(Array(bytes.readableBytesView)) }
+                }
             } catch let error as IOError where error.errnoCode == EIO {
                 // How a terminal says that nobody has its other end open any more (tty_ioctl(4), pty(7)).
             }

@@ -165,7 +165,7 @@ extension Integration {
             }
         }
 
-        @Test(.timeLimit(.minutes(1)), arguments: ["orch.1", "orch-agent.8", "orch-module.5"])
+        @Test(.timeLimit(.minutes(1)), arguments: ["orch.1", "orch-agent.8", "orch-module.5", "orch-notifier.5"])
         func `the pages of the manual are clean`(page: String) async throws {
             try await TestAgent.withoutAgent { agent in
                 try Files.replace("\(agent.folder)/\(page)", with: try await agent.orch("__manual", page).output)

@@ -53,6 +53,42 @@ extension Integration {
             }
         }
 
+        @Test(.timeLimit(.minutes(5)))
+        func `the notifier runs from its image, with rules that are applied`() async throws {
+            try await TestEngine.withEngine { engine, agent in
+                let build = try await agent.orch("build", "action-notification", timeout: .seconds(240))
+                #expect(build.status == 0, "\(build)")
+                let deploy = try await agent.orch("deploy", "action-notification", "--runtime", "docker")
+                #expect(deploy.status == 0, "\(deploy)")
+                let file = "\(agent.folder)/rules.yaml"
+                try Files.replace(
+                    file,
+                    with:
+                        "channels: [{name: log, type: kafka, topic: Told}]\nrules: [{name: gone, match: {events: [instance.stopped]}}]\n"
+                )
+                let apply = try await agent.orch("notify", "rules", "apply", file)
+                #expect(apply.status == 0, "\(apply)")
+                try await agent.eventually("they hold") {
+                    try await agent.orch("notify", "channels").output.contains("log")
+                }
+                let module = try agent.module("sleeper", "command: sleep 1000\nupdate: {monitor: 10ms}")
+                #expect(try await agent.deploy(module).status == 0)
+                #expect(try await agent.orch("stop", "sleeper").status == 0)
+                let status: AgentStatus = try await agent.orch("status", "-o", "json").json()
+                try await agent.eventually("it is told") {
+                    try await agent.run([
+                        "kcat", "-b", status.broker, "-C", "-t", "Told", "-o", "beginning", "-e", "-q",
+                    ]).output.contains("sleeper")
+                }
+                // Its volume keeps the rules and what it knows.
+                #expect(try await agent.orch("restart", "action-notification").status == 0)
+                #expect(try await agent.orch("notify", "history").output.contains("opened"))
+                #expect(try await agent.orch("notify", "rules").output.contains("gone"))
+                #expect(try await agent.orch("rm", "action-notification").status == 0)
+                _ = try await engine.shell("docker volume rm -f orch-notifier")
+            }
+        }
+
         @Test(.timeLimit(.minutes(5)), arguments: TestEngine.Kind.allCases)
         func `an image is the same whenever it is built`(kind: TestEngine.Kind) async throws {
             try await TestEngine.withEngine(kind) { engine, agent in

@@ -53,6 +53,13 @@ extension Integration {
                     "printf 'a\\nb\\n' | while read x; do \(TestAgent.programs)/orch --data-dir \(agent.data) exec box -- cat; echo $x; done"
                 #expect(try await agent.run(["sh", "-c", script]).output == "a\nb\n")
 
+                // Whoever is slow to read gets all of it, though the command has ended long ago.
+                let slow = try await agent.run([
+                    "sh", "-c",
+                    "\(TestAgent.programs)/orch --data-dir \(agent.data) exec box -- busybox head -c 8000000 /dev/zero | (sleep 2; wc -c)",
+                ])
+                #expect(slow.output.trimmed == "8000000", "\(slow)")
+
                 #expect(try await agent.orch("stop", "box").status == 0)
                 #expect(try await agent.orch("exec", "box", "--", "true").status == 125)
             }
@@ -85,6 +92,11 @@ extension Integration {
                 try await agent.eventually("the command runs") { isThere() }
                 agent.end(asking)
                 try await agent.eventually("the command is gone") { !isThere() }
+                // What a command leaves behind on purpose stays.
+                let script = "sleep \(mark) >/dev/null 2>&1 </dev/null & echo begun"
+                #expect(try await agent.orch("exec", "box", "--", "sh", "-c", script).output == "begun\n")
+                #expect(isThere())
+                _ = try await agent.run(["pkill", "-f", "sleep \(mark)"])
                 #expect(try await agent.instance("box").state.isUp)
             }
         }

@@ -255,6 +255,13 @@ extension Integration {
                     #expect(push.status == 1)
                     #expect(push.errors.contains("disk is full"), "\(push)")
                     #expect(Self.content(agent) == [])
+                    // Nearly full is told, and also that it is no more.
+                    let filler = "\(agent.data)/filler"
+                    _ = try await agent.run(["sh", "-c", "head -c 95000000 /dev/zero > \(filler)"])
+                    func events() async throws -> String { try await agent.orch("events", "-n", "100").output }
+                    try await agent.eventually("somebody is told") { try await events().contains("disk.low") }
+                    Files.remove(filler)
+                    try await agent.eventually("that is over") { try await events().contains("disk.enough") }
                     truncate(file, 30_000_000)
                     #expect(try await agent.orch("push", file).status == 0)
                 } catch {

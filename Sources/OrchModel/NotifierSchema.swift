@@ -1,9 +1,9 @@
-package import OrchModel
-
-/// The keys of `notifier.yaml` as data: the parser and the manual come from here.
+/// The keys of `notifier.yaml`, the settings of the action and notification manager, as data: the parser and the manual page
+/// come from here.
 package enum NotifierSchema {
     private typealias Key = ModuleSchema.Key
 
+    private static let severities = ["info", "warning", "critical"]
     private static let month = TimeSpan.seconds(31 * 86_400)
 
     package static let keys: [ModuleSchema.Key] = [
@@ -17,7 +17,9 @@ package enum NotifierSchema {
 
     private static let channelKeys: [ModuleSchema.Key] = [
         Key("name", .name(longest: 63), or: nil, "Name of the channel."),
-        Key("type", .choice(ChannelSettings.Kind.allCases.map(\.rawValue)), or: nil, "What it is."),
+        Key(
+            "type", .choice(["email", "webhook", "slack", "mattermost", "ntfy", "gotify", "command", "kafka"]), or: nil,
+            "What it is."),
         Key(
             "url", .string(example: "https://hooks.example.com/x"), or: "",
             "For webhook, slack, mattermost, ntfy and gotify: the address."),
@@ -29,7 +31,7 @@ package enum NotifierSchema {
             "File with the key that webhooks are signed with, the token of ntfy and gotify, or the password of email."),
         Key("server", .string(example: "mail.example.com:587"), or: "", "For email: host and port."),
         Key(
-            "security", .choice(ChannelSettings.Security.allCases.map(\.rawValue)), or: "starttls",
+            "security", .choice(["none", "starttls", "tls"]), or: "starttls",
             "For email: starttls, tls from the beginning, or none."),
         Key(
             "ca_file", .string(example: "/etc/orch/ca.pem"), or: "",
@@ -51,7 +53,7 @@ package enum NotifierSchema {
         Key("from", .string(example: "22:00"), or: "", "When it begins."),
         Key("to", .string(example: "07:00"), or: "", "When it ends."),
         Key("time_zone", .string(example: "Europe/Berlin"), or: "UTC", "Whose clock is meant."),
-        Key("except", .choice(Severity.allCases.map(\.rawValue)), or: "critical", "So bad is sent all the same."),
+        Key("except", .choice(severities), or: "critical", "So bad is sent all the same."),
     ]
 
     private static let rateKeys: [ModuleSchema.Key] = [
@@ -64,9 +66,9 @@ package enum NotifierSchema {
         Key("match", .object(matchKeys), or: nil, "Events, or lines of logs."),
         Key("threshold", .object(thresholdKeys), or: [:], "How many make an incident."),
         Key(
-            "group_by", .choice(Rule.Group.allCases.map(\.rawValue)), or: "module",
+            "group_by", .choice(["module", "instance", "rule"]), or: "module",
             "What has an incident of its own: each module, each instance, or the rule as a whole."),
-        Key("severity", .choice(Severity.allCases.map(\.rawValue)), or: "warning", "How bad it is."),
+        Key("severity", .choice(severities), or: "warning", "How bad it is."),
         Key("resolve", .object(resolveKeys), or: [:], "When it is over."),
         Key("notify", .list(of: .string(example: "mail")), or: [], "Channels; those of 'notify' above by default."),
         Key("act", .object(actionKeys), or: [:], "What is done with the module."),
@@ -79,7 +81,7 @@ package enum NotifierSchema {
     private static let matchKeys: [ModuleSchema.Key] = [
         Key(
             "events", .list(of: .string(example: "instance.exited")), or: [],
-            "Kinds of events; * stands for any characters. Without any, lines of logs are meant."),
+            "Kinds of events; * stands for any characters, and none at all for lines of logs."),
         Key(
             "topics", .list(of: .string(example: "shop")), or: [],
             "Topics of log lines; those of all modules by default."),
@@ -110,10 +112,10 @@ package enum NotifierSchema {
     ]
 
     private static let actionKeys: [ModuleSchema.Key] = [
-        Key("action", .choice(Rule.Action.Kind.allCases.map(\.rawValue)), or: "none", "What is done."),
+        Key("action", .choice(["none", "restart", "scale", "stop", "rollback", "run"]), or: "none", "What is done."),
         Key(
             "module", .string(example: "cleanup"), or: "",
-            "With which module; that of the incident by default. For run: the job that is deployed."),
+            "With which module; that of the incident by default, and for run the job that is deployed."),
         Key("replicas", .integer(0...1000), or: 1, "For scale."),
         Key("cooldown", .duration(.zero...month), or: "5m", "Not again for so long."),
         Key("most", .integer(1...1000), or: 3, "At most so often,"),
