@@ -23,6 +23,7 @@ extension Target.Dependency {
     static let ahc: Self = .product(name: "AsyncHTTPClient", package: "async-http-client")
     static let crypto: Self = .product(name: "Crypto", package: "swift-crypto")
     static let grdb: Self = .product(name: "GRDB", package: "GRDB.swift")
+    static let heap: Self = .product(name: "HeapModule", package: "swift-collections")
     static let hummingbird: Self = .product(name: "Hummingbird", package: "hummingbird")
     static let lifecycle: Self = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     static let signals: Self = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -53,9 +54,9 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// The unit tests of a target, in `Tests/<name>Tests`.
-func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(of name: String, _ dependencies: [Target.Dependency] = [], excluding programs: [String] = []) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: [.target(name: name), "TestSupport"] + dependencies,
+        name: "\(name)Tests", dependencies: [.target(name: name), "TestSupport"] + dependencies, exclude: programs,
         swiftSettings: strict)
 }
 
@@ -72,6 +73,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-async-algorithms", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -117,9 +119,9 @@ let package = Package(
         room(
             "Scheduler",
             [
-                "OrchModel", "OrchSystem", "OrchClient", "ModuleKit", .ahc, .hummingbird, .lifecycle, .log, .nio,
-                .nioHTTP,
-                .yams,
+                "OrchModel", "OrchSystem", "OrchClient", "ModuleKit", .ahc, .grdb, .heap, .hummingbird, .lifecycle,
+                .log,
+                .nio, .nioHTTP, .yams,
             ]),
         room(
             "ActionNotification",
@@ -166,8 +168,8 @@ let package = Package(
         tests(of: "LoggingModule", ["OrchModel", "OrchSystem", "OrchKafka", "LogBroker", "CRdkafka", .log]),
         tests(of: "RepositoryManager", ["OrchModel", "OrchSystem", .log, .nio]),
         tests(of: "OrchCLI", ["OrchModel", "OrchSystem"]),
-        tests(of: "Scheduler", ["OrchModel", "OrchSystem"]),
-        tests(of: "ActionNotification", ["OrchModel", "OrchModuleFile", "OrchSystem", .nio]),
+        tests(of: "Scheduler", ["OrchModel", "OrchSystem", .log], excluding: ["due_times.py"]),
+        tests(of: "ActionNotification", ["OrchModel", "OrchModuleFile", "OrchSystem", .log, .nio]),
         .testTarget(name: "PackageTests", swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["OrchModel", "OrchSystem"], path: "Tests/Integration",

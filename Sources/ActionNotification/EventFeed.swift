@@ -12,25 +12,41 @@ struct EventFeed: Sendable {
     /// For so long a broker may be away before somebody is told.
     private static let patience = TimeSpan.seconds(10)
     private static let retryPause = Duration.milliseconds(500)
+    /// What a topic that turns up holds and is older is history.
+    private static let recent = TimeSpan.seconds(300)
 
     let notifier: Notifier
     let platform: Platform
     let matching: any LineMatching
-    /// Where it goes on.
-    let offsets: [NotifierStore.Place: Int64]
+    let state: FeedState
     /// The module that this is, whose lines are about others' incidents.
     let own: String
     let logger: Logger
 
     /// Reads until the task is cancelled.
+    ///
+    /// - Throws: when what was read cannot be written down.
     func run() async throws {
         let reactor = try Reactor(name: "kafka")
         defer { reactor.stop() }
-        let state = FeedState(offsets: offsets)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await readAgain(reactor) }
+            group.addTask { try await watchBroker() }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func readAgain(_ reactor: Reactor) async throws {
         while !Task.isCancelled {
             do {
                 let settings = KafkaSettings(brokers: try await platform.broker())
-                try await read(settings, reactor, state)
+                do {
+                    try await read(settings, reactor)
+                } catch let error as OrchError {
+                    state.outage.begin()
+                    throw error
+                }
             } catch let error as OrchError where !Task.isCancelled {
                 logger.warning("events cannot be read now", metadata: ["cause": "\(error.message)"])
                 try? await Task.sleep(for: Self.retryPause)
@@ -38,19 +54,17 @@ struct EventFeed: Sendable {
         }
     }
 
-    private func read(_ settings: KafkaSettings, _ reactor: Reactor, _ state: FeedState) async throws {
+    private func read(_ settings: KafkaSettings, _ reactor: Reactor) async throws {
         let admin = KafkaAdmin(settings: settings, reactor: reactor)
-        let trouble = Outage()
         let consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: Self.longestWait) {
-            notice in
-            if case .trouble = notice { trouble.begin() }
+            [outage = state.outage] notice in
+            if case .trouble = notice { outage.begin() }
         }
         let result: Result<Void, any Error>
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await follow(consumer, state, trouble) }
-                group.addTask { try await addTopics(consumer, admin, state) }
-                group.addTask { try await watch(trouble) }
+                group.addTask { try await follow(consumer) }
+                group.addTask { try await addTopics(consumer, admin) }
                 group.addTask { await admin.closeWhenIdle() }
                 defer { group.cancelAll() }
                 try await group.next()
@@ -59,65 +73,81 @@ struct EventFeed: Sendable {
         } catch {
             result = .failure(error)
         }
+        await admin.close()
         await runBlocking(name: "kafka-close") { consumer.close() }
         try result.get()
     }
 
     // MARK: Which topics
 
-    /// Begins to read topics that there were not before, again and again.
-    private func addTopics(_ consumer: KafkaConsumer, _ admin: KafkaAdmin, _ state: FeedState) async throws {
-        state.started = []
-        var isFirst = state.isFirst
+    /// Begins to read topics that were not read before, again and again.
+    private func addTopics(_ consumer: KafkaConsumer, _ admin: KafkaAdmin) async throws {
+        state.forgetStarted()
         while !Task.isCancelled {
-            var wanted = [TopicName.events.rawValue: ""]
+            let listing = try? await platform.topics(besides: own)
             let patterns = await notifier.rules.filter(\.match.isOfLines).map(\.match.topics)
-            if !patterns.isEmpty {
-                for (topic, module) in (try? await platform.topics()) ?? [:] where module != own {
-                    let isMeant = patterns.contains { names in
-                        names.isEmpty || names.contains { RuleMatcher.matches($0, topic) }
-                    }
-                    if isMeant { wanted[topic] = module }
+            let meant = (listing ?? []).filter { topic in
+                patterns.contains { names in
+                    names.isEmpty || names.contains { RuleMatcher.matches($0, topic) }
                 }
             }
-            state.modules = wanted
-            for topic in wanted.keys where !state.started.contains(topic) {
-                for partition in 0..<Int32(try await admin.partitions(of: topic)) {
-                    let place = NotifierStore.Place(topic: topic, partition: partition)
-                    // What was there before anybody watched is history; a topic that is new is read from its beginning.
-                    let bounds = try await admin.bounds(of: topic, partition: partition)
-                    let offset = state.offset(of: place) ?? (isFirst ? bounds.end : bounds.start)
-                    try consumer.start(topic, partition: partition, at: max(offset, bounds.start))
-                }
-                state.started.insert(topic)
+            let wanted = meant.union([TopicName.events.rawValue])
+            let count = try await admin.partitions(of: TopicName.events.rawValue)
+            state.outage.end()
+            for topic in wanted where !state.isStarted(topic) {
+                let partitions = topic == TopicName.events.rawValue ? count : try await admin.partitions(of: topic)
+                // One that is just being made has none.
+                if partitions > 0 { try await start(topic, partitions, consumer, admin) }
             }
-            isFirst = false
-            state.isFirst = false
-            try await Task.sleep(for: Self.refreshInterval)
+            if let listing { state.note(listed: listing, wanted: wanted) }
+            try await Task.sleep(for: state.outage.since == nil ? Self.refreshInterval : Self.retryPause)
         }
+    }
+
+    /// Where it begins is written down at once, so that nothing is left out when it is started anew before anything comes.
+    private func start(_ topic: String, _ partitions: Int, _ consumer: KafkaConsumer, _ admin: KafkaAdmin) async throws
+    {
+        var places: [NotifierStore.Place: Int64] = [:]
+        for partition in 0..<Int32(partitions) {
+            let place = NotifierStore.Place(topic: topic, partition: partition)
+            let bounds = try await admin.bounds(of: topic, partition: partition)
+            let offset: Int64 =
+                switch state.beginning(of: place) {
+                case .at(let offset): max(offset, bounds.start)
+                case .end: bounds.end
+                case .recent: try await admin.offset(of: topic, partition: partition, at: .now() - Self.recent)
+                }
+            places[place] = offset
+        }
+        let chosen = places
+        try await Task { try await notifier.take([], offsets: chosen) }.value
+        state.begin(topic, places)
+        for (place, offset) in places { try consumer.start(topic, partition: place.partition, at: offset) }
     }
 
     // MARK: Reading
 
-    private func follow(_ consumer: KafkaConsumer, _ state: FeedState, _ trouble: Outage) async throws {
+    private func follow(_ consumer: KafkaConsumer) async throws {
         while !Task.isCancelled {
             let batch = try await consumer.next()
-            trouble.end()
             var seen: [Observation] = []
             var offsets: [NotifierStore.Place: Int64] = [:]
-            let modules = state.modules
             batch.visit { record in
                 let place = NotifierStore.Place(topic: record.topic, partition: record.partition)
                 offsets[place] = record.offset + 1
                 let isEvent = record.topic == TopicName.events.rawValue
-                if let observation = isEvent ? event(record) : line(record, modules[record.topic] ?? "") {
-                    seen.append(observation)
-                }
+                if let observation = isEvent ? event(record) : line(record) { seen.append(observation) }
             }
-            if offsets.isEmpty { continue }
-            let labelled = await addLabels(seen, state)
-            try await notifier.take(labelled, offsets: offsets)
-            state.note(offsets)
+            if !offsets.isEmpty {
+                let (labelled, read) = (await addLabels(seen), offsets)
+                // It is not cancelled halfway: what was decided must be written down.
+                try await Task {
+                    try await notifier.take(labelled, offsets: read)
+                    state.note(read)
+                }.value
+            }
+            if !batch.ends.isEmpty || !offsets.isEmpty { state.outage.end() }
+            for end in batch.ends { state.reachedEnd(NotifierStore.Place(topic: end.topic, partition: end.partition)) }
         }
     }
 
@@ -128,7 +158,11 @@ struct EventFeed: Sendable {
             instance: event.instance?.rawValue ?? "")
     }
 
-    private func line(_ record: KafkaRecordView, _ module: String) -> Observation? {
+    /// - Returns: `nil` for a line of its own, which may share a topic with others'.
+    private func line(_ record: KafkaRecordView) -> Observation? {
+        let instance = InstanceID(unchecked: String(decoding: record.key, as: UTF8.self))
+        let module = instance.module.rawValue
+        if module == own { return nil }
         var level = "unknown"
         record.visitHeaders { name, value in
             if name.elementsEqual("level".utf8) { level = String(decoding: value, as: UTF8.self) }
@@ -138,13 +172,13 @@ struct EventFeed: Sendable {
         var seen = Observation(
             at: Timestamp(nanoseconds: record.timestamp.multipliedReportingOverflow(by: 1_000_000).partialValue),
             kind: .line(level: level, topic: record.topic, isNewPattern: false), text: text, module: module,
-            instance: String(decoding: record.key, as: UTF8.self))
+            instance: instance.rawValue)
         if isBad { seen.shape = matching.shape(of: text) }
         return seen
     }
 
     /// Labels are asked for only where a rule looks at them.
-    private func addLabels(_ seen: [Observation], _ state: FeedState) async -> [Observation] {
+    private func addLabels(_ seen: [Observation]) async -> [Observation] {
         guard await notifier.rules.contains(where: { !$0.match.labels.isEmpty }) else { return seen }
         var labelled = seen
         var found: [String: [String: String]] = [:]
@@ -158,22 +192,18 @@ struct EventFeed: Sendable {
 
     // MARK: The broker itself
 
-    /// Tells of a broker that is away, which cannot tell of itself.
-    private func watch(_ trouble: Outage) async throws {
-        var isTold = false
+    /// Tells of a broker that is away, which cannot tell of itself, and that it is back, also after a new start.
+    private func watchBroker() async throws {
+        var isToldAway: Bool?
         while !Task.isCancelled {
             try await Task.sleep(for: .seconds(1))
-            let isAway = trouble.since.map { .now() - $0 >= Self.patience } ?? false
-            guard isAway != isTold else { continue }
-            isTold = isAway
-            let kind = isAway ? "broker.away" : "broker.back"
-            try await notifier.take(
-                [
-                    Observation(
-                        at: .now(), kind: .event(kind), text: isAway ? "it does not answer" : "it answers again",
-                        module: "",
-                        instance: "")
-                ], offsets: [:])
+            let isAway = state.outage.since.map { .now() - $0 >= Self.patience } ?? false
+            guard isAway != isToldAway, isAway || state.isCurrent else { continue }
+            isToldAway = isAway
+            let seen = Observation(
+                at: .now(), kind: .event(isAway ? "broker.away" : "broker.back"),
+                text: isAway ? "it does not answer" : "it answers again", module: "", instance: "")
+            try await Task { try await notifier.take([seen], offsets: [:]) }.value
         }
     }
 }

@@ -5,6 +5,8 @@ import OrchSystem
 
 /// Takes what was seen, has it decided upon, writes down what follows together with how far was read, and only then acts.
 actor Notifier {
+    private static let longestSleep = TimeSpan.seconds(60)
+
     private let channels: ChannelPool
     private let store: NotifierStore
     private let platform: Platform
@@ -14,6 +16,7 @@ actor Notifier {
     private var machine: IncidentMachine
     private var patterns: PatternMemory
     private var titles: TitleWriter
+    private var savedSilences: [Silence]
     let changes = Signal()
     /// One after the other decides and writes down, so that what comes later is also told later.
     private let gate = KeyedGate()
@@ -28,6 +31,7 @@ actor Notifier {
         self.own = own
         self.channels = channels
         self.logger = logger
+        savedSilences = content.silences
         machine = IncidentMachine(
             settings, matchers: matchers, own: own, tracks: content.tracks, silences: content.silences,
             nextNumber: content.nextNumber)
@@ -38,7 +42,8 @@ actor Notifier {
     // MARK: What was seen
 
     /// - Parameter offsets: how far was read with these.
-    /// - Throws: when it cannot be written down; nothing of it was done then, and it must be read again.
+    /// - Throws: when it cannot be written down. What was decided holds in memory alone then: only a new start, which reads it
+    ///   again, brings both together. So whoever calls it is not cancelled meanwhile.
     func take(_ seen: [Observation], offsets: [NotifierStore.Place: Int64]) async throws {
         try await inTurn { try await self.takeAlone(seen, offsets) }
     }
@@ -61,17 +66,16 @@ actor Notifier {
     }
 
     /// Lets time pass until the task is cancelled.
-    func run() async throws {
+    ///
+    /// - Parameter isCurrent: whether everything was read that there is; while it was not, nobody can say what is missing.
+    func run(while isCurrent: @Sendable () -> Bool) async throws {
         while !Task.isCancelled {
-            try await inTurn { try await self.tick() }
-            let next = machine.nextTick
-            let span = next.map { min(max($0 - .now(), .milliseconds(10)), .seconds(60)) } ?? .seconds(60)
-            await withTaskGroup(of: Void.self) { [changes] group in
-                group.addTask { try? await Task.sleep(for: span.duration) }
-                group.addTask { for await _ in changes.listen().dropFirst() { return } }
-                await group.next()
-                group.cancelAll()
-            }
+            let canTell = isCurrent()
+            if canTell { try await inTurn { try await self.tick() } }
+            let seen = changes.count
+            var span = canTell ? Self.longestSleep : .seconds(1)
+            if canTell, let next = machine.nextTick { span = min(max(next - .now(), .milliseconds(10)), span) }
+            await changes.wait(after: seen, atMost: span.duration)
         }
     }
 
@@ -92,12 +96,15 @@ actor Notifier {
         next.history = history
         let now = Timestamp.now()
         for effect in effects { await add(effect, to: &next, at: now) }
+        let isNothing = offsets.isEmpty && tracks.isEmpty && history.isEmpty && next.patterns.isEmpty
+        if isNothing, machine.silences == savedSilences { return }
         try await store.save(next)
+        savedSilences = machine.silences
         await channels.wake(Set(next.messages.map(\.channel)))
         for effect in effects {
             if case .act(let action, let module, let incident) = effect { try await act(action, module, incident) }
         }
-        if !effects.isEmpty { changes.send() }
+        if !tracks.isEmpty { changes.send() }
     }
 
     private func add(_ effect: IncidentMachine.Effect, to next: inout NotifierStore.Changes, at now: Timestamp) async {
@@ -106,7 +113,7 @@ actor Notifier {
             let lines = occasion == .resolved ? [] : await platform.lastLines(of: incident)
             let suffix = occasion == .reminder ? "\(occasion.rawValue)-\(now.seconds)" : occasion.rawValue
             let notification = Notification(
-                id: "\(incident.id).\(suffix)", occasion: occasion, incident: incident,
+                id: "\(incident.id).\(suffix)", createdAt: now, occasion: occasion, incident: incident,
                 title: titles.title(of: incident), advice: titles.advice(of: incident), lastLines: lines)
             for name in channels {
                 guard let channel = settings.channels.first(where: { $0.name == name }) else { continue }
@@ -200,7 +207,7 @@ actor Notifier {
             (
                 channel, now,
                 Notification(
-                    id: "test.\(now.nanoseconds)", occasion: .opened, incident: incident,
+                    id: "test.\(now.nanoseconds)", createdAt: now, occasion: .opened, incident: incident,
                     title: "a test of the channel \(channel)", advice: "nothing: it works", lastLines: [])
             )
         ]

@@ -66,13 +66,13 @@ struct NotifierAPI: Sendable {
             group.get("v1/rules") { _, _ in try ModuleAPI.answer(await notifier.rules) }
             group.post("v1/rules/apply") { request, context in
                 let body = try await request.decode(as: CheckRequest.self, context: context)
-                let mistakes = NotifierFile.mistakes(in: body.file, path: body.path).map(\.description)
+                let mistakes = rules.mistakes(in: body.file, path: body.path)
                 if mistakes.isEmpty { try rules.replace(with: body.file, path: body.path) }
                 return try ModuleAPI.answer(mistakes)
             }
             group.post("v1/rules/check") { request, context in
                 let body = try await request.decode(as: CheckRequest.self, context: context)
-                return try ModuleAPI.answer(NotifierFile.mistakes(in: body.file, path: body.path).map(\.description))
+                return try ModuleAPI.answer(rules.mistakes(in: body.file, path: body.path))
             }
         }
         return Application(

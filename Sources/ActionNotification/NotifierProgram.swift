@@ -29,15 +29,17 @@ package enum NotifierProgram {
         let notifier = try Notifier(
             settings, matchers: matchers, content: content, store: store, platform: platform, own: environment.module,
             channels: channels, logger: logger)
+        let state = FeedState(offsets: content.offsets)
         let feed = EventFeed(
-            notifier: notifier, platform: platform, matching: matching, offsets: content.offsets,
-            own: environment.module, logger: logger)
+            notifier: notifier, platform: platform, matching: matching, state: state, own: environment.module,
+            logger: logger)
         let api = NotifierAPI(notifier: notifier, store: store, rules: rules, token: environment.agentToken)
             .application(port: environment.port, logger: logger)
         logger.info("\(settings.rules.count) rules, \(settings.channels.count) channels")
 
         let services: [any Service] = [
-            Loop { await channels.run() }, Loop { try await notifier.run() }, Loop { try await feed.run() },
+            Loop { await channels.run() }, Loop { try await notifier.run { state.isCurrent } },
+            Loop { try await feed.run() },
             Loop { await rules.follow(notifier) }, api,
         ]
         let group = ServiceGroup(

@@ -32,9 +32,36 @@ struct RulesSource: Sendable {
         try ready(Files.exists(path) ? Files.readText(path) : "", path)
     }
 
-    private func ready(_ text: String, _ path: String) throws -> (NotifierSettings, [RuleMatcher]) {
+    /// - Throws: ``ModuleFileError`` with every mistake, also in what rules and channels search for and write.
+    private func ready(_ text: String, _ path: String) throws(ModuleFileError) -> (NotifierSettings, [RuleMatcher]) {
         let settings = try NotifierFile.parse(text, path: path)
-        return (settings, try settings.rules.map { rule throws(OrchError) in try RuleMatcher(rule, matching) })
+        var (matchers, mistakes): ([RuleMatcher], [Diagnostic]) = ([], [])
+        func report(_ name: String, _ error: OrchError) {
+            mistakes.append(
+                Diagnostic(
+                    file: path, line: NotifierFile.line(of: name, in: text), column: 1, message: error.message))
+        }
+        for rule in settings.rules {
+            do throws(OrchError) {
+                _ = try TitleWriter([rule])
+                matchers.append(try RuleMatcher(rule, matching))
+            } catch { report(rule.name, error) }
+        }
+        for channel in settings.channels {
+            do throws(OrchError) { _ = try TextTemplate(channel.template) } catch { report(channel.name, error) }
+        }
+        if !mistakes.isEmpty { throw ModuleFileError(diagnostics: mistakes) }
+        return (settings, matchers)
+    }
+
+    /// Every mistake in a file; none when it can be used.
+    func mistakes(in text: String, path: String) -> [String] {
+        do throws(ModuleFileError) {
+            _ = try ready(text, path)
+            return []
+        } catch {
+            return error.diagnostics.map(\.description)
+        }
     }
 
     /// Keeps other settings from now on.

@@ -17,7 +17,7 @@ final class TLSCertificates: Sendable {
         var toldAt: Timestamp?
 
         var endsAt: Timestamp {
-            Timestamp(nanoseconds: Int64(chain.first?.notValidAfter ?? 0) * 1_000_000_000)
+            Timestamp(seconds: Int64(chain.first?.notValidAfter ?? 0))
         }
     }
 
@@ -159,7 +159,7 @@ final class TLSCertificates: Sendable {
         }
         let now = Timestamp.now().seconds
         guard first.notValidAfter > now else {
-            let end = Timestamp(nanoseconds: Int64(first.notValidAfter) * 1_000_000_000).rfc3339(decimals: 0)
+            let end = Timestamp(seconds: Int64(first.notValidAfter)).rfc3339(decimals: 0)
             throw OrchError(.invalidRequest, "the certificate \(source.certificate) has expired at \(end): renew it")
         }
         var pair = TLSConfiguration.makeServerConfiguration(

@@ -13,13 +13,14 @@ extension Agent {
 
     /// Keeps the counts of lost lines, and tells when they have grown.
     func refreshLosses() async {
-        var known: [InstanceID: Int64] = [:]
+        // Those of before this start were told then.
+        var known: [InstanceID: Int64]?
         for await _ in shipper.losses.listen() {
             var counts: [InstanceID: Int64] = [:]
             for instance in await deployer.instances() {
                 let lost = await shipper.lost(instance.id.rawValue)
                 counts[instance.id] = lost
-                if lost > known[instance.id] ?? 0 {
+                if let known, lost > known[instance.id] ?? 0 {
                     deployer.note(
                         Event(
                             at: .now(), kind: "logs.lost", module: instance.module, instance: instance.id,

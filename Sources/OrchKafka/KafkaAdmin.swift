@@ -29,12 +29,17 @@ package actor KafkaAdmin {
         for await _ in uses.listen() {
             try? await Task.sleep(for: Self.idleLimit)
             if ContinuousClock.now - lastUse >= Self.idleLimit {
-                current?.close()
-                current = nil
+                close()
             } else {
                 uses.send()
             }
         }
+    }
+
+    /// Ends the connection. The next question makes another one.
+    package func close() {
+        current?.close()
+        current = nil
     }
 
     private func handle() throws(OrchError) -> KafkaHandle {

@@ -98,6 +98,9 @@ package struct InstanceID: CheckedName {
     package static func random(of module: ModuleName, using generator: inout some RandomNumberGenerator) -> InstanceID {
         InstanceID(unchecked: "\(module)-\(randomSuffix(using: &generator))")
     }
+
+    /// The module that it is an instance of.
+    package var module: ModuleName { ModuleName(unchecked: String(rawValue.dropLast(7))) }
 }
 
 /// One piece of work on a service that can be waited for.

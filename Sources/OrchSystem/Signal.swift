@@ -5,6 +5,7 @@ package final class Signal: Sendable {
     private struct State {
         var listeners: [UInt64: AsyncStream<Void>.Continuation] = [:]
         var lastID: UInt64 = 0
+        var count: UInt64 = 0
     }
 
     private let state = Mutex(State())
@@ -12,7 +13,24 @@ package final class Signal: Sendable {
     package init() {}
 
     package func send() {
-        for listener in state.withLock({ Array($0.listeners.values) }) { listener.yield() }
+        let listeners = state.withLock { state in
+            state.count += 1
+            return Array(state.listeners.values)
+        }
+        for listener in listeners { listener.yield() }
+    }
+
+    /// How many signals were sent. Whoever looks at something and then waits for its change takes it before the look.
+    package var count: UInt64 { state.withLock(\.count) }
+
+    /// Waits until more signals than `count` were sent, for a time at most. Cancelling ends it at once.
+    package func wait(after count: UInt64, atMost span: Duration) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await Task.sleep(for: span, tolerance: .zero) }
+            group.addTask { for await _ in self.listen() where self.count != count { return } }
+            await group.next()
+            group.cancelAll()
+        }
     }
 
     /// The stream ends with the task that reads it.

@@ -28,23 +28,33 @@ package struct TimeZoneRules: Sendable {
 
     /// Seconds east of UTC at a time, given in seconds since 1970.
     package func offset(at time: Int64) -> Int64 {
+        let count = changes(upTo: time)
+        return count == 0 ? firstOffset : transitions[count - 1].offset
+    }
+
+    /// How many changes of the offset come up to a time.
+    private func changes(upTo time: Int64) -> Int {
         var (low, high) = (0, transitions.count)
         while low < high {
             let middle = (low + high) / 2
             if transitions[middle].at <= time { low = middle + 1 } else { high = middle }
         }
-        return low == 0 ? firstOffset : transitions[low - 1].offset
+        return low
     }
 
-    /// When a local time comes, in seconds since 1970: the first time where it comes twice, and the moment of the change
-    /// where the clock skips it.
-    package func instant(of civil: CivilTime) -> Int64 {
-        let days = CivilTime.daysSinceEpoch(year: civil.year, month: civil.month, day: civil.day)
-        let local = Int64(days * 86_400 + civil.hour * 3600 + civil.minute * 60 + civil.second)
-        // No offset is larger than a day, so one of these two holds.
-        let (before, after) = (offset(at: local - 86_400), offset(at: local + 86_400))
-        for candidate in [before, after] where offset(at: local - candidate) == candidate { return local - candidate }
-        return transitions.first { $0.at > local - 86_400 && $0.at + $0.offset > local }?.at ?? local - after
+    /// The first change of the offset after a time; `nil` when none is known.
+    package func nextChange(after time: Int64) -> Int64? {
+        let count = changes(upTo: time)
+        return count < transitions.count ? transitions[count].at : nil
+    }
+
+    /// The last change of the offset up to a time, and the local time at which the clock was changed then, as it was before;
+    /// both in seconds.
+    package func lastChange(upTo time: Int64) -> (at: Int64, local: Int64)? {
+        let count = changes(upTo: time)
+        guard count > 0 else { return nil }
+        let before = count == 1 ? firstOffset : transitions[count - 2].offset
+        return (transitions[count - 1].at, transitions[count - 1].at + before)
     }
 
     /// Reads the part with 64-bit times, which lies behind the one with 32-bit times.

@@ -5,9 +5,12 @@ import OrchSystem
 struct Schedule: Codable, Sendable, Equatable {
     /// What is done at a due time.
     enum Action: String, Codable, Sendable, CaseIterable { case start, stop, restart, deploy, http }
+    /// What becomes of due times that passed while the scheduler did not run, or the schedule still did: none is made up
+    /// for, the last one, or all of them in order.
+    enum Missed: String, Codable, Sendable, CaseIterable { case skip, once, all }
 
     var name: ModuleName
-    /// Five fields of cron; or ``every``, or ``at``.
+    /// Five or six fields of cron (``CronExpression``); or ``every``, or ``at``.
     var cron: String?
     /// The zone that cron is meant in; UTC by default.
     var timeZone: String?
@@ -18,10 +21,23 @@ struct Schedule: Codable, Sendable, Equatable {
     var module: ModuleName?
     /// What `http` calls, by POST.
     var url: String?
+    /// ``Missed/skip`` by default.
+    var missed: Missed?
+    /// Each act comes later than it is due by a part of it, so that not all do the same at once.
+    var jitter: TimeSpan?
 
     enum CodingKeys: String, CodingKey {
-        case name, cron, every, at, action, module, url
+        case name, cron, every, at, action, module, url, missed, jitter
         case timeZone = "time_zone"
+    }
+
+    /// By how much the act of a due time comes later, less than ``jitter``. It is the same whenever it is asked.
+    func delay(of due: Timestamp) -> TimeSpan {
+        guard let jitter, jitter > .zero else { return .zero }
+        // FNV-1a (draft-eastlake-fnv).
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in "\(name) \(due.nanoseconds)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return TimeSpan(nanoseconds: Int64(hash % UInt64(jitter.nanoseconds)))
     }
 }
 
@@ -31,6 +47,8 @@ enum Recurrence: Sendable {
     /// Counted from an anchor, so that the times stay the same over restarts.
     case every(TimeSpan, anchor: Timestamp)
     case once(Timestamp)
+
+    private static let mostJitter = TimeSpan.seconds(86_400)
 
     /// - Throws: `invalidRequest` that says what is missing or wrong.
     init(_ schedule: Schedule, anchor: Timestamp) throws(OrchError) {
@@ -46,6 +64,9 @@ enum Recurrence: Sendable {
         default:
             throw OrchError(.invalidRequest, "schedule \(schedule.name) needs just one of 'cron', 'every' and 'at'")
         }
+        if let jitter = schedule.jitter, jitter < .zero || jitter > Self.mostJitter {
+            throw OrchError(.invalidRequest, "'jitter' of \(schedule.name) must be 0s to 24h")
+        }
         switch schedule.action {
         case .http:
             guard schedule.url?.hasPrefix("http") ?? false else {
@@ -57,6 +78,32 @@ enum Recurrence: Sendable {
                     .invalidRequest, "schedule \(schedule.name) needs a 'module' to \(schedule.action.rawValue)")
             }
         }
+    }
+
+    func dueTimes(after time: Timestamp, count: Int) -> [Timestamp] {
+        var times: [Timestamp] = []
+        var last = time
+        while times.count < count, let next = next(after: last) {
+            times.append(next)
+            last = next
+        }
+        return times
+    }
+
+    /// The last due time up to `now`, given one that is not after it.
+    func last(upTo now: Timestamp, from known: Timestamp) -> Timestamp {
+        // Looks back twice as far each time, so that few of the due times between are gone through.
+        var span = TimeSpan.seconds(60)
+        var last = known
+        while now - span > known {
+            if let found = next(after: now - span), found <= now {
+                last = found
+                break
+            }
+            span = TimeSpan(nanoseconds: span.nanoseconds * 2)
+        }
+        while let later = next(after: last), later <= now { last = later }
+        return last
     }
 
     /// The first due time after `time`; `nil` when there is none.

@@ -4,20 +4,30 @@ import ModuleKit
 import OrchModel
 import OrchSystem
 
-/// The scheduler's own HTTP API: `GET`, `PUT` and `DELETE /v1/schedules/NAME`, and `GET /health`.
+/// The scheduler's HTTP interface, asked through the agent.
 struct SchedulerAPI: Sendable {
     private struct View: Codable {
         var schedule: Schedule
         var next: Timestamp?
-        var lastDue: Timestamp?
-        var lastOutcome: String?
+        var lastRun: ScheduleRun?
+        var isPaused: Bool
+        var isRunning: Bool
+
+        init(_ state: ScheduleKeeper.State) {
+            schedule = state.record.schedule
+            (next, lastRun, isPaused, isRunning) = (state.next, state.lastRun, state.record.isPaused, state.isRunning)
+        }
 
         enum CodingKeys: String, CodingKey {
             case schedule, next
-            case lastDue = "last_due"
-            case lastOutcome = "last_outcome"
+            case lastRun = "last_run"
+            case isPaused = "paused"
+            case isRunning = "running"
         }
     }
+
+    private static let shownTimes = 10
+    private static let shownRuns = 20
 
     let keeper: ScheduleKeeper
     /// What the agent shows, through which everybody asks.
@@ -26,25 +36,59 @@ struct SchedulerAPI: Sendable {
     func application(port: Int, logger: Logger) -> some ApplicationProtocol {
         let router = ModuleAPI.router(token: token) { group in
             group.get("v1/schedules") { _, _ in
-                try ModuleAPI.answer(
-                    await keeper.all.map {
-                        View(
-                            schedule: $0.state.schedule, next: $0.next, lastDue: $0.state.lastDue,
-                            lastOutcome: $0.state.lastOutcome)
-                    })
+                try ModuleAPI.answer(await keeper.all.map(View.init))
+            }
+            group.get("v1/schedules/:name") { _, context in
+                try ModuleAPI.answer(View(await keeper.state(of: Self.name(context))))
+            }
+            group.get("v1/schedules/:name/runs") { request, context in
+                let limit = try Self.number("limit", request) ?? Self.shownRuns
+                return try ModuleAPI.answer(await keeper.runs(of: Self.name(context), limit: limit))
+            }
+            group.post("v1/preview") { request, context in
+                let schedule = try await request.decode(as: Schedule.self, context: context)
+                let recurrence = try Recurrence(schedule, anchor: .now())
+                return try ModuleAPI.answer(recurrence.dueTimes(after: .now(), count: Self.shownTimes))
+            }
+            group.get("v1/schedules/:name/next") { request, context in
+                let count = try Self.number("count", request) ?? Self.shownTimes
+                return try ModuleAPI.answer(
+                    await keeper.dueTimes(of: Self.name(context), after: .now(), count: count))
+            }
+            group.post("v1/schedules/:name/:change") { _, context in
+                let name = try Self.name(context)
+                switch try context.parameters.require("change") {
+                case "pause": try await keeper.setPaused(true, name, at: .now())
+                case "resume": try await keeper.setPaused(false, name, at: .now())
+                case "run": try await keeper.runNow(name, at: .now())
+                case let other: throw OrchError(.notFound, "a schedule can be paused, resumed and run, not \(other)")
+                }
+                return try ModuleAPI.answer(["status": "done"])
             }
             group.put("v1/schedules/:name") { request, context in
                 var schedule = try await request.decode(as: Schedule.self, context: context)
-                schedule.name = try ModuleName(checking: context.parameters.require("name"))
+                schedule.name = try Self.name(context)
                 try await keeper.put(schedule, at: .now())
                 return try ModuleAPI.answer(schedule)
             }
             group.delete("v1/schedules/:name") { _, context in
-                try await keeper.remove(ModuleName(checking: context.parameters.require("name")))
+                try await keeper.remove(Self.name(context))
                 return try ModuleAPI.answer(["status": "removed"])
             }
         }
         return Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: port)), logger: logger)
+    }
+
+    private static func name(_ context: some RequestContext) throws -> ModuleName {
+        try ModuleName(checking: context.parameters.require("name"))
+    }
+
+    private static func number(_ name: String, _ request: Request) throws(OrchError) -> Int? {
+        guard let text = request.uri.queryParameters[name[...]] else { return nil }
+        guard let number = Int(text), (1...1000).contains(number) else {
+            throw OrchError(.invalidRequest, "'\(name)' must be 1 to 1000")
+        }
+        return number
     }
 }

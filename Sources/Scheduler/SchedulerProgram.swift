@@ -15,7 +15,7 @@ package enum SchedulerProgram {
         let logger = LineLog.logger("scheduler")
         let environment = try ModuleEnvironment(name: "scheduler", dataVariable: "SCHEDULER_DATA_DIR")
         let keeper = ScheduleKeeper(
-            store: ScheduleStore(path: "\(environment.data)/schedules.json"),
+            store: try ScheduleStore(path: "\(environment.data)/schedules.sqlite"),
             action: AgentAction(agent: environment.agent), logger: logger)
         let configuration = ModuleEnvironment.configuration("SCHEDULER_CONFIG", "schedules.yaml")
         try await keeper.load(configured: try configuration.map(schedules) ?? [], at: .now())

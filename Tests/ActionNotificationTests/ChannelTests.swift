@@ -6,7 +6,7 @@ import Testing
 @Suite struct ChannelTests {
     private static func notification(_ title: String = "shop fails", _ occasion: Occasion = .opened) -> Notification {
         Notification(
-            id: "i-1.opened", occasion: occasion,
+            id: "i-1.opened", createdAt: Timestamp(seconds: 1_000_000_000), occasion: occasion,
             incident: Incident(
                 id: "i-1", rule: "r", group: "shop", module: "shop", instance: "", severity: .critical,
                 openedAt: Timestamp(seconds: 0), lastAt: Timestamp(seconds: 1_000_000_000), count: 3,

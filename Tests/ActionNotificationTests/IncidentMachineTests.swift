@@ -163,6 +163,43 @@ private final class Subject {
         #expect(machine.told() == ["beat shop opened a,b"])
         machine.observe(Self.line("alive", 70, level: "info"))
         #expect(machine.told() == ["beat shop resolved a,b"])
+        #expect(machine.nextTick == Timestamp(seconds: 100))
+    }
+
+    @Test func `the first that is seen ends what was said of a rule as a whole`() throws {
+        let machine = try Subject(
+            "rules: [{name: beat, match: {pattern: alive}, threshold: {absence: 30s}, resolve: {quiet: 0s}}]\n")
+        machine.tick(at: Timestamp(seconds: 0))
+        machine.tick(at: Timestamp(seconds: 30))
+        #expect(machine.told() == ["beat  opened a,b"])
+        machine.observe(Self.line("alive", 40, level: "info"))
+        #expect(machine.told() == ["beat  resolved a,b"])
+        #expect(machine.nextTick == Timestamp(seconds: 70))
+        machine.tick(at: Timestamp(seconds: 60))
+        #expect(machine.told().isEmpty)
+    }
+
+    @Test func `what is still wrong when a silence ends is told then`() throws {
+        let machine = try Subject(
+            "rules: [{name: down, match: {events: [x]}, remind: 5s, resolve: {events: [y], quiet: 0s}}]\n")
+        machine.add(Silence(id: "s", rule: "", module: "", until: Timestamp(seconds: 100), reason: ""))
+        machine.observe(Self.event("x", 10))
+        machine.tick(at: Timestamp(seconds: 50))
+        #expect(machine.told().isEmpty)
+        #expect(machine.nextTick == Timestamp(seconds: 100))
+        machine.tick(at: Timestamp(seconds: 100))
+        #expect(machine.told().first == "down shop opened a,b")
+        machine.add(Silence(id: "t", rule: "", module: "", until: Timestamp(seconds: 200), reason: ""))
+        machine.tick(at: Timestamp(seconds: 150))
+        #expect(machine.told().isEmpty)
+        machine.observe(Self.event("y", 160))
+        #expect(machine.told() == ["down shop resolved a,b"])
+    }
+
+    @Test func `a text is bounded, however long a line is`() throws {
+        let machine = try Subject("rules: [{name: down, match: {events: [x]}}]\n")
+        machine.observe(Self.event("x", 10, text: String(repeating: "é", count: 200_000)))
+        #expect(machine.incidents.first?.text.unicodeScalars.count == 1000)
     }
 
     @Test func `nobody who acknowledges means others are told, and reminders come`() throws {

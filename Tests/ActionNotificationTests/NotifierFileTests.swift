@@ -1,10 +1,39 @@
+import Logging
 import OrchModel
 import OrchModuleFile
+import TestSupport
 import Testing
 
 @testable import ActionNotification
 
 @Suite struct NotifierFileTests {
+    /// Knows one pattern that is none.
+    private struct Matching: LineMatching {
+        func matcher(pattern: String, fields: [String: String]) throws(OrchError) -> @Sendable (String) -> Bool {
+            if pattern == "(" { throw OrchError(.invalidRequest, "'(' is no regular expression") }
+            return { _ in true }
+        }
+
+        func shape(of line: String) -> String { line }
+    }
+
+    private static func source(_ folder: TemporaryFolder) -> RulesSource {
+        RulesSource(
+            given: nil, data: folder.path, matching: Matching(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    @Test func `what is applied can be used, and nothing else is kept`() throws {
+        let folder = TemporaryFolder()
+        let source = Self.source(folder)
+        #expect(throws: ModuleFileError.self) {
+            try source.replace(with: "rules: [{name: a, match: {events: [x]}, title: '{{#b}}'}]", path: "f")
+        }
+        #expect(try source.read().settings.rules.contains { $0.name == "a" } == false)
+        try source.replace(with: "rules: [{name: a, match: {events: [x]}, title: '{{module}}'}]", path: "f")
+        #expect(try source.read().settings.rules.contains { $0.name == "a" })
+    }
+
     @Test(arguments: [
         (
             "rules: [{name: a, match: {events: [x]}, thershold: {}}]",
@@ -37,19 +66,22 @@ import Testing
         ("rules:\n  - {name: a, match: {events: [x]}}\n  - {name: a, match: {events: [y]}}", "2 rules called a"),
         ("disable: [crash-lop]", "no rule 'crash-lop' ships"),
         ("rules: [", "f:2:1: no valid YAML"),
+        ("rules:\n  - {name: a, match: {pattern: '('}}", "f:2:1: rule a: '(' is no regular expression"),
+        ("rules:\n  - {name: a, match: {events: [x]}, advice: '{{#b}}'}", "f:2:1: "),
+        ("channels:\n  - {name: w, type: webhook, url: 'http://x', template: '{{#b}}'}", "f:2:1: "),
     ])
     func `mistakes are told with their line and what to do`(text: String, message: String) {
-        let mistakes = NotifierFile.mistakes(in: text, path: "f").map(\.description)
+        let mistakes = Self.source(TemporaryFolder()).mistakes(in: text, path: "f")
         #expect(mistakes.contains { $0.contains(message) }, "\(mistakes)")
     }
 
     @Test func `the rules that ship are right, and can be replaced and left out`() throws {
         let plain = try NotifierFile.parse("", path: "f")
-        #expect(plain.rules.count == 10)
+        #expect(plain.rules.count == 11)
         #expect(plain.rules.allSatisfy { !$0.title.isEmpty && !$0.advice.isEmpty })
         let own = try NotifierFile.parse(
             "disable: [log-loss]\nrules: [{name: crash-loop, match: {events: [x]}}]", path: "f")
-        #expect(own.rules.count == 9)
+        #expect(own.rules.count == 10)
         #expect(own.rules.first { $0.name == "crash-loop" }?.match.events == ["x"])
         _ = try TitleWriter(plain.rules)
     }
@@ -62,6 +94,9 @@ import Testing
         ("09:00", "17:00", "2026-07-01T07:30:00Z", "2026-07-01T15:00:00Z"),
         ("09:00", "17:00", "2026-07-01T15:00:00Z", nil),
         ("", "", "2026-01-31T23:00:00Z", nil),
+        // The clock is set forward on March 29, and back on October 25.
+        ("22:00", "07:00", "2026-03-28T23:00:00Z", "2026-03-29T05:00:00Z"),
+        ("22:00", "07:00", "2026-10-24T22:00:00Z", "2026-10-25T06:00:00Z"),
     ])
     func `quiet hours end when the clock of their zone says so`(from: String, to: String, now: String, due: String?)
         throws

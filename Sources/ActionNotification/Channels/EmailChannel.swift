@@ -24,7 +24,7 @@ struct EmailChannel: NotificationChannel {
         var lines = [
             "From: orch <\(settings.from)>", "To: \(settings.to.joined(separator: ", "))",
             "Subject: \(Self.encodedWord(notification.subject))",
-            "Date: \(Self.date(notification.incident.resolvedAt ?? notification.incident.lastAt))",
+            "Date: \(Self.date(notification.createdAt))",
             // The same for every attempt, so that what arrives twice can be told.
             "Message-ID: <\(notification.id)@\(domain)>",
             "Auto-Submitted: auto-generated", "MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8",

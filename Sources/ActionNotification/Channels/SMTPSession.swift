@@ -44,6 +44,7 @@ struct SMTPSession: Sendable {
             .connect(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if security == .tls, let context { try addTLS(context, to: channel) }
+                    try channel.pipeline.syncOperations.addHandler(ByteCounter())
                     return try Connection(wrappingChannelSynchronously: channel)
                 }
             }
@@ -60,13 +61,32 @@ struct SMTPSession: Sendable {
                     throw OrchError(.failed, "\(host):\(port) offers no STARTTLS: set 'security' to tls or none")
                 }
                 _ = try await ask("STARTTLS", 220)
-                let channel = connection.channel
-                try await channel.eventLoop.submit { try addTLS(context, to: channel) }.get()
+                let (channel, read) = (connection.channel, replies.read)
+                try await channel.eventLoop.submit {
+                    // What came behind the answer in plain text would count as said under TLS (CVE-2011-0411).
+                    guard try channel.pipeline.syncOperations.handler(type: ByteCounter.self).count == read else {
+                        throw OrchError(
+                            .failed, "\(host):\(port) says more than the answer to STARTTLS: somebody may be between")
+                    }
+                    try addTLS(context, to: channel)
+                }.get()
                 greeting = try await ask("EHLO orch", 250)
             }
             if let credentials { try await signIn(credentials, greeting, ask) }
             _ = try await ask("MAIL FROM:<\(from)>", 250)
-            for address in to { _ = try await ask("RCPT TO:<\(address)>", 250) }
+            var refusal: OrchError?
+            var isTaken = false
+            for address in to {
+                do {
+                    _ = try await ask("RCPT TO:<\(address)>", 250)
+                    isTaken = true
+                } catch let error as OrchError {
+                    // The others shall know all the same.
+                    guard error.code == .invalidRequest else { throw error }
+                    refusal = error
+                }
+            }
+            if !isTaken, let refusal { throw refusal }
             _ = try await ask("DATA", 354)
             // A line that is a dot ends it (RFC 5321, 4.5.2); none of ours begins with one but by chance.
             let stuffed = message.split(separator: "\r\n", omittingEmptySubsequences: false).map {
@@ -132,6 +152,10 @@ private struct SMTPReplies {
 
     var bytes: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
     private var buffer: [UInt8] = []
+    private var received = 0
+
+    /// Bytes of the replies so far.
+    var read: Int { received - buffer.count }
 
     init(bytes: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator) { self.bytes = bytes }
 
@@ -147,7 +171,8 @@ private struct SMTPReplies {
             reply.lines.append(String(line.dropFirst(4)))
             if line.dropFirst(3).first != "-" { break }
         }
-        guard reply.code == code else {
+        // 251 stands for a mail that goes on to another server (RFC 5321, 4.2.2).
+        guard reply.code == code || code == 250 && reply.code == 251 else {
             let words = "\(server) answers \(reply.code) \(reply.lines.joined(separator: " ")) to \(request.prefix(60))"
             // 5yz is for good (RFC 5321, 4.2.1), but a password may be mended.
             let isFinal = (500..<600).contains(reply.code) && !request.hasPrefix("AUTH")
@@ -167,6 +192,20 @@ private struct SMTPReplies {
                 throw OrchError(.unavailable, "\(server) ended the connection")
             }
             buffer += more.readableBytesView
+            received += more.readableBytes
         }
+    }
+}
+
+/// Counts what comes in, as it does behind TLS where there is some.
+private final class ByteCounter: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    private(set) var count = 0
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        count += unwrapInboundIn(data).readableBytes
+        context.fireChannelRead(data)
     }
 }

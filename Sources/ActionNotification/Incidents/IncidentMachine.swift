@@ -26,6 +26,8 @@ struct IncidentMachine: Sendable {
         case refused(Rule.Action, Incident, reason: String)
     }
 
+    private static let longestText = 1000
+
     private(set) var tracks: [Key: Track]
     private(set) var silences: [Silence]
     private let matchers: [RuleMatcher]
@@ -80,12 +82,19 @@ struct IncidentMachine: Sendable {
             tracks[key] = track
             // What was missing is there again.
             resolve(key, rule, at: seen.at)
+            let whole = Key(rule: rule.name, group: "")
+            if key != whole, tracks[whole]?.lastSeen != nil {
+                // The first group that is seen takes over from the rule as a whole.
+                resolve(whole, rule, at: seen.at)
+                tracks[whole]?.lastSeen = nil
+                changed.insert(whole)
+            }
             return
         }
         if var incident = track.incident, incident.state == .open {
             incident.count += 1
             incident.lastAt = max(incident.lastAt, seen.at)
-            incident.text = seen.text
+            incident.text = Self.shortened(seen.text)
             track.incident = incident
             tracks[key] = track
             return
@@ -101,14 +110,19 @@ struct IncidentMachine: Sendable {
             at: seen.at)
     }
 
+    /// A line can be as long as a broker lets it be; nobody reads that on a phone.
+    private static func shortened(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.prefix(longestText)))
+    }
+
     private mutating func open(
         _ key: Key, _ rule: Rule, module: String, instance: String, text: String, count: Int, at now: Timestamp
     ) {
         var incident = Incident(
             id: "i-\(nextNumber)", rule: rule.name, group: key.group, module: module, instance: instance,
-            severity: rule.severity, openedAt: now, lastAt: now, count: count, text: text)
+            severity: rule.severity, openedAt: now, lastAt: now, count: count, text: Self.shortened(text))
         nextNumber += 1
-        incident.isSilenced = silences.contains { $0.covers(incident, at: now) }
+        incident.isSilenced = isSilenced(incident, at: now)
         tracks[key, default: Track()].incident = incident
         tracks[key]?.matches = []
         changed.insert(key)
@@ -126,6 +140,10 @@ struct IncidentMachine: Sendable {
         // Whoever was told that it began is told that it is over, and whoever was told later.
         let channels = Self.merged(named(rule.notify), incident.escalatedAt == nil ? [] : rule.escalate.notify)
         if !incident.isSilenced { effects.append(.notify(incident, .resolved, channels: channels)) }
+    }
+
+    private func isSilenced(_ incident: Incident, at now: Timestamp) -> Bool {
+        silences.contains { $0.covers(incident, at: now) }
     }
 
     private mutating func tell(_ incident: Incident, _ occasion: Occasion, _ named: [String]) {
@@ -189,8 +207,13 @@ struct IncidentMachine: Sendable {
         if rule.resolve.quiet > .zero, rule.threshold.absence == .zero, now - incident.lastAt >= rule.resolve.quiet {
             return resolve(key, rule, at: now)
         }
-        guard incident.acknowledgedAt == nil else { return }
+        guard incident.acknowledgedAt == nil, !isSilenced(incident, at: now) else { return }
         var incident = incident
+        if incident.isSilenced {
+            // The silence is over, and it still is wrong.
+            incident.isSilenced = false
+            tell(incident, .opened, rule.notify)
+        }
         if rule.escalate.after > .zero, incident.escalatedAt == nil, now - incident.openedAt >= rule.escalate.after {
             incident.escalatedAt = now
             tell(incident, .escalated, rule.escalate.notify)
@@ -214,10 +237,7 @@ struct IncidentMachine: Sendable {
             changed.insert(key)
             return
         }
-        // The first group that is seen takes over from the rule as a whole.
-        let whole = Key(rule: rule.name, group: "")
-        let watched = keys.count > 1 ? keys.filter { $0 != whole } : keys
-        for key in watched {
+        for key in keys {
             guard let track = tracks[key], let seen = track.lastSeen, track.incident?.state != .open,
                 now - seen >= rule.threshold.absence
             else { continue }
@@ -230,7 +250,7 @@ struct IncidentMachine: Sendable {
     /// When ``tick(at:)`` has something to do next; `nil` for never.
     var nextTick: Timestamp? {
         let rules = Dictionary(matchers.map { ($0.rule.name, $0.rule) }) { first, _ in first }
-        var times: [Timestamp] = []
+        var times = silences.map(\.until)
         for (key, track) in tracks {
             guard let rule = rules[key.rule] else { continue }
             if rule.threshold.absence > .zero, let seen = track.lastSeen, track.incident?.state != .open {
@@ -240,7 +260,8 @@ struct IncidentMachine: Sendable {
             if rule.resolve.quiet > .zero, rule.threshold.absence == .zero {
                 times.append(incident.lastAt + rule.resolve.quiet)
             }
-            guard incident.acknowledgedAt == nil else { continue }
+            // A silence counts until a tick has seen its end.
+            guard incident.acknowledgedAt == nil, !isSilenced(incident, at: Timestamp(seconds: 0)) else { continue }
             if rule.escalate.after > .zero, incident.escalatedAt == nil {
                 times.append(incident.openedAt + rule.escalate.after)
             }

@@ -27,10 +27,10 @@ struct Platform: Sendable {
         return lines.suffix(Self.mostLines).map { String($0.prefix(Self.longestLine)) }
     }
 
-    /// The topics that modules log to.
-    func topics() async throws(OrchError) -> [String: String] {
+    /// The topics that modules log to, besides one's.
+    func topics(besides own: String) async throws(OrchError) -> Set<String> {
         let services: [ServiceView] = try await agent.call("GET", "/v1/services", timeout: Self.patience)
-        return Dictionary(services.map { ($0.topic.rawValue, $0.name.rawValue) }) { first, _ in first }
+        return Set(services.filter { $0.name.rawValue != own }.map(\.topic.rawValue))
     }
 
     /// The labels in a module's file; none when it cannot be asked about.

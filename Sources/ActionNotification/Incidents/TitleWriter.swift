@@ -19,7 +19,10 @@ struct TitleWriter: Sendable {
 
     func title(of incident: Incident) -> String {
         let subject = incident.module.isEmpty ? "" : " of \(incident.module)"
-        return titles[incident.rule]?.render(values(incident)) ?? "\(incident.rule)\(subject): \(incident.text)"
+        let title = titles[incident.rule]?.render(values(incident)) ?? "\(incident.rule)\(subject): \(incident.text)"
+        // It becomes a header field, and a variable of a program.
+        return String(
+            String.UnicodeScalarView(title.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
     }
 
     func advice(of incident: Incident) -> String { advice[incident.rule]?.render(values(incident)) ?? "" }

@@ -19,78 +19,85 @@ struct ChannelWorker: Sendable {
     let news: Signal
     let logger: Logger
 
+    private struct Progress {
+        var gate: RateGate
+        /// Messages that have arrived, until the outbox knows it.
+        var sent: Set<Int64> = []
+    }
+
     /// Sends until the task is cancelled.
     func run() async {
-        var gate = RateGate(settings.rate)
+        var progress = Progress(gate: RateGate(settings.rate))
         while !Task.isCancelled {
+            let seen = news.count
             var wakeUp: Timestamp?
             do {
-                wakeUp = try await sendAll(&gate)
+                wakeUp = try await sendAll(&progress)
             } catch {
                 logger.error(
-                    "the outbox cannot be read", metadata: ["channel": "\(settings.name)", "cause": "\(error)"])
+                    "the outbox cannot be used", metadata: ["channel": "\(settings.name)", "cause": "\(error)"])
                 wakeUp = .now() + .seconds(1)
             }
-            await sleep(until: wakeUp)
+            let span = wakeUp.map { min(max($0 - .now(), .zero), Self.longestSleep) } ?? Self.longestSleep
+            await news.wait(after: seen, atMost: span.duration)
         }
     }
 
     /// - Returns: when to look again.
-    private func sendAll(_ gate: inout RateGate) async throws -> Timestamp? {
+    /// - Throws: when the outbox cannot be read or written.
+    private func sendAll(_ progress: inout Progress) async throws -> Timestamp? {
         while !Task.isCancelled {
             let now = Timestamp.now()
             guard let message = try await store.next(of: settings.name, at: now) else { return nil }
             if message.due > now { return message.due }
-            if let open = gate.opens(at: now) { return open }
-            do throws(OrchError) {
-                try await channel.send(message.notification)
-                gate.passed(at: .now())
-                try await finish(message, .sent, "\(message.notification.occasion.rawValue) by \(settings.name)")
-            } catch {
-                if Task.isCancelled { return nil }
-                let age = now - message.notification.incident.openedAt
-                if error.code == .invalidRequest || age > Self.lifetime {
-                    logger.error(
-                        "a notification cannot be sent",
-                        metadata: ["channel": "\(settings.name)", "cause": "\(error.message)"])
-                    try await finish(message, .failed, "\(settings.name): \(error.message)")
-                } else {
-                    let pause = Self.pause(after: message.attempts)
-                    logger.warning(
-                        "a notification is tried again",
-                        metadata: ["channel": "\(settings.name)", "in": "\(pause)", "cause": "\(error.message)"])
-                    try await store.postpone(message, until: now + pause)
-                    // Those behind it wait, so that they stay in order.
-                    return now + pause
+            if !progress.sent.contains(message.id) {
+                if let open = progress.gate.opens(at: now) { return open }
+                do throws(OrchError) {
+                    try await channel.send(message.notification)
+                } catch {
+                    if Task.isCancelled { return nil }
+                    let isOver = error.code == .invalidRequest || now - message.notification.createdAt > Self.lifetime
+                    if isOver {
+                        try await giveUp(message, error)
+                    } else {
+                        return try await postpone(message, error, at: now)
+                    }
+                    continue
                 }
+                progress.gate.passed(at: .now())
+                progress.sent.insert(message.id)
             }
+            try await remove(message, .sent, "\(message.notification.occasion.rawValue) by \(settings.name)")
+            progress.sent.remove(message.id)
         }
         return nil
     }
 
-    private func finish(_ message: OutboxMessage, _ kind: HistoryEntry.Kind, _ text: String) async throws(OrchError) {
-        do {
-            try await store.remove(
-                message,
-                HistoryEntry(at: .now(), kind: kind, incident: message.notification.incident.id, text: text))
-        } catch {
-            throw OrchError(.failed, "what was sent cannot be written down", cause: error)
-        }
+    private func giveUp(_ message: OutboxMessage, _ error: OrchError) async throws {
+        logger.error(
+            "a notification cannot be sent", metadata: ["channel": "\(settings.name)", "cause": "\(error.message)"])
+        try await remove(message, .failed, "\(settings.name): \(error.message)")
+    }
+
+    /// Those behind it wait, so that they stay in order.
+    ///
+    /// - Returns: when it is tried again.
+    private func postpone(_ message: OutboxMessage, _ error: OrchError, at now: Timestamp) async throws -> Timestamp {
+        let pause = Self.pause(after: message.attempts)
+        logger.warning(
+            "a notification is tried again",
+            metadata: ["channel": "\(settings.name)", "in": "\(pause)", "cause": "\(error.message)"])
+        try await store.postpone(message, until: now + pause)
+        return now + pause
+    }
+
+    private func remove(_ message: OutboxMessage, _ kind: HistoryEntry.Kind, _ text: String) async throws {
+        let incident = message.notification.incident.id
+        try await store.remove(message, HistoryEntry(at: .now(), kind: kind, incident: incident, text: text))
     }
 
     private static func pause(after attempts: Int) -> TimeSpan {
         min(longestPause, TimeSpan(nanoseconds: firstPause.nanoseconds << Int64(min(attempts, 16))))
-    }
-
-    private func sleep(until time: Timestamp?) async {
-        let span = time.map { min(max($0 - .now(), .zero), Self.longestSleep) } ?? Self.longestSleep
-        let changed = news.listen().dropFirst()
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { try? await Task.sleep(for: span.duration) }
-            group.addTask { for await _ in changed { return } }
-            await group.next()
-            group.cancelAll()
-        }
     }
 }
 
@@ -122,7 +129,10 @@ extension ChannelSettings.QuietHours {
         let clock = ClockTime(minutes: Int((local % 86_400 + 86_400) % 86_400 / 60))
         let isQuiet = start < end ? (start <= clock && clock < end) : (clock >= start || clock < end)
         guard isQuiet else { return now }
-        let minutes = end > clock ? end.minutes - clock.minutes : end.minutes - clock.minutes + 24 * 60
-        return Timestamp(seconds: now.seconds - now.seconds % 60 + Int64(minutes) * 60)
+        let midnight = (local - Int64(clock.minutes) * 60).floorDivided(by: 60) * 60
+        let localEnd = midnight + Int64(end > clock ? end.minutes : end.minutes + 24 * 60) * 60
+        // The clock may be changed until then.
+        let offset = zone.offset(at: localEnd - zone.offset(at: now.seconds))
+        return Timestamp(seconds: localEnd - offset)
     }
 }

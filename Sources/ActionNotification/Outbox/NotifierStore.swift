@@ -18,6 +18,7 @@ struct OutboxMessage: Sendable {
 struct Notification: Codable, Sendable, Equatable {
     /// Tells it from every other one, also for whoever gets it twice.
     var id: String
+    var createdAt: Timestamp
     var occasion: Occasion
     var incident: Incident
     var title: String
@@ -26,6 +27,7 @@ struct Notification: Codable, Sendable, Equatable {
 
     enum CodingKeys: String, CodingKey {
         case id, occasion, incident, title, advice
+        case createdAt = "created_at"
         case lastLines = "last_lines"
     }
 }

@@ -1,21 +1,11 @@
 import FoundationEssentials
 import OrchModel
-package import OrchModuleFile
+import OrchModuleFile
 import OrchSystem
 
 /// Reads `notifier.yaml`.
-package enum NotifierFile {
-    package static let fileName = "notifier.yaml"
-
-    /// - Returns: every mistake; none for a file that can be used.
-    package static func mistakes(in text: String, path: String) -> [Diagnostic] {
-        do {
-            _ = try parse(text, path: path)
-            return []
-        } catch {
-            return error.diagnostics
-        }
-    }
+enum NotifierFile {
+    static let fileName = "notifier.yaml"
 
     /// The file's settings, with the rules that ship.
     ///
@@ -79,7 +69,7 @@ package enum NotifierFile {
     }
 
     /// The line that first names something.
-    private static func line(of name: String, in text: String) -> Int {
+    static func line(of name: String, in text: String) -> Int {
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         return
             (lines.firstIndex { $0.contains("name: \(name)") || $0.contains("name: \"\(name)\"") }

@@ -10,17 +10,24 @@ enum ShippedRules {
             title: "{{module}} ends again and again"
             advice: "read its last lines below; 'orch why {{module}}' tells more, 'orch rollback {{module}}' goes back"
           - name: deploy-rolled-back
-            match: {events: [deployment.rolled_back]}
+            match: {events: [deployment.rolled_back], pattern: "^(?!aborted)"}
             severity: warning
-            resolve: {events: [deployment.succeeded], quiet: 0s}
+            resolve: {events: [deployment.succeeded, service.removed], quiet: 0s}
             title: "a deploy of {{module}} was rolled back, the old version serves"
             advice: "mend what the last lines tell and deploy again"
           - name: service-down
-            match: {events: [deployment.failed, instance.failed]}
+            match: {events: [deployment.failed, instance.failed], pattern: "^(?!aborted|superseded)"}
             severity: critical
-            resolve: {events: [deployment.succeeded, instance.healthy], quiet: 0s}
+            resolve: {events: [deployment.succeeded, instance.healthy, instance.started, service.removed], quiet: 0s}
             title: "{{module}} is down or degraded"
             advice: "'orch why {{module}}' tells why; 'orch rollback {{module}}' goes back to the version before"
+          - name: unhealthy
+            match: {events: [instance.unhealthy]}
+            group_by: instance
+            severity: critical
+            resolve: {events: [instance.healthy, instance.exited, instance.failed, instance.stopped], quiet: 0s}
+            title: "{{instance}} runs, but its checks fail"
+            advice: "'orch why {{module}}' tells what they say; 'orch restart {{module}}' may help for now"
           - name: health-flapping
             match: {events: [instance.unhealthy]}
             threshold: {count: 3, within: 5m}
@@ -51,13 +58,13 @@ enum ShippedRules {
           - name: certificate-ends
             match: {events: [certificate.ending]}
             severity: warning
-            resolve: {events: [certificate.renewed], quiet: 0s}
+            resolve: {events: [certificate.renewed, service.removed], quiet: 0s}
             title: "the certificate of {{module}} is near its end"
             advice: "put a new one into its file; it is read without a restart"
           - name: endpoint-failed
             match: {events: [endpoint.failed]}
             severity: critical
-            resolve: {events: [endpoint.open], quiet: 0s}
+            resolve: {events: [endpoint.open, service.removed], quiet: 0s}
             title: "{{module}} cannot be reached at its address"
             advice: "another program may have its port"
           - name: broker-away

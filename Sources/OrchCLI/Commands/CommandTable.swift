@@ -7,6 +7,8 @@ enum CommandTable {
         .start, .stop, .restart, .scale, .remove,
         .push, .artifacts, .pull, .build, .prune,
         .instances, .services, .modules, .inspect, .port, .stats, .why, .exec, .copy,
+        .scheduleList, .scheduleAdd, .scheduleNext, .scheduleShow, .scheduleHistory, .schedulePause, .scheduleResume,
+        .scheduleRun, .scheduleRemove,
         .notifyList, .notifyAcknowledge, .notifySilence, .notifyHistory, .notifyChannels, .notifyTest, .notifyRules,
         .logs, .logsAnalyze, .logsExport, .topics, .events,
         .config, .completion, .version, .help, .complete, .manual,

@@ -45,7 +45,7 @@ extension Integration {
                     (["deplyo", "x"], "'deploy'"), (["logs", "--folow"], "'--follow'"),
                     (["ps", "-o", "tabel"], "table"), (["deploy"], "MODULE is missing"),
                     (["scale", "x", "many"], "whole number"),
-                    (["deploy", String(repeating: "x", count: 300)], "is no module name"),
+                    (["deploy", String(repeating: "x", count: 300)], "is no artifact name"),
                     (["stop", "a\nb"], "'a\\nb'"), (["logs", "--topic", "a/b"], "is no topic name"),
                 ]
                 for (words, hint) in cases {

@@ -1,3 +1,4 @@
+import Glibc
 import OrchModel
 import OrchSystem
 import Testing
@@ -45,6 +46,79 @@ extension Integration {
                 #expect(kept.contains("nightly") && kept.contains("often"))
                 #expect(try await api("-X", "DELETE", "/v1/schedules/often").contains("removed"))
                 #expect(try await api("/v1/schedules").contains("often") == false)
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `schedules are set, shown, paused and run from the command line`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                let missing = try await agent.orch("schedule", "ls")
+                #expect(missing.status == 3)
+                #expect(missing.errors.contains("orch deploy scheduler"), "\(missing)")
+                #expect(try await agent.orch("deploy", "scheduler").status == 0)
+                let module = try agent.module("sleeper", "command: sleep 1000\nupdate: {monitor: 10ms}")
+                #expect(try await agent.deploy(module).status == 0)
+
+                let words = ["schedule", "add", "yearly", "--cron", "0 12 25 12 *", "--time-zone", "Europe/Berlin"]
+                let dry = try await agent.orch(words + ["--restart", "sleeper", "--dry-run", "-o", "name"])
+                #expect(dry.status == 0, "\(dry)")
+                #expect(dry.lines.count == 10)
+                #expect(dry.lines.first?.hasSuffix("-12-25T11:00:00Z") == true)
+                #expect(try await agent.orch("schedule", "ls", "-o", "name").output.isEmpty)
+                #expect(try await agent.orch(words + ["--restart", "sleeper"]).status == 0)
+                #expect(try await agent.orch("schedule", "next", "yearly", "-n", "3", "-o", "name").lines.count == 3)
+                #expect(try await agent.orch(words).status == 2)
+                let wrong = try await agent.orch("schedule", "add", "x", "--cron", "61 * * * *", "--stop", "sleeper")
+                #expect(wrong.status == 2)
+                #expect(wrong.errors.contains("minute"), "\(wrong)")
+
+                let before = try await agent.instance("sleeper").id
+                #expect(try await agent.orch("schedule", "run", "yearly").status == 0)
+                #expect(try await agent.orch("schedule", "history", "yearly").output.contains("done"))
+                #expect(try await agent.orch("schedule", "show", "yearly").output.contains("time_zone: Europe/Berlin"))
+                try await agent.eventually("the module was restarted") {
+                    try await agent.instance("sleeper").id != before
+                }
+                #expect(try await agent.orch("schedule", "pause", "yearly").status == 0)
+                #expect(try await agent.orch("restart", "scheduler").status == 0)
+                #expect(try await agent.orch("schedule", "ls").output.contains("paused"))
+                #expect(try await agent.orch("schedule", "resume", "yearly").status == 0)
+                #expect(try await !agent.orch("schedule", "ls").output.contains("paused"))
+                #expect(try await agent.orch("schedule", "rm", "yearly").status == 0)
+                #expect(try await agent.orch("schedule", "rm", "yearly").status == 3)
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `no due time is lost and none comes twice while the scheduler is killed`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                #expect(try await agent.orch("deploy", "scheduler").status == 0)
+                let set = try await agent.orch(
+                    "schedule", "add", "tick", "--every", "1s", "--missed", "all", "--restart", "nothing")
+                #expect(set.status == 0, "\(set)")
+                var generator = SystemRandomNumberGenerator()
+                for _ in 0..<5 {
+                    // At any time of its work; nothing tells which are the bad ones.
+                    try await Task.sleep(for: .milliseconds(Int.random(in: 100...900, using: &generator)))
+                    let instance = try await agent.instance("scheduler")
+                    if let pid = instance.pid { kill(pid, SIGKILL) }
+                    try await agent.eventually("it is back") {
+                        let now = try await agent.instance("scheduler")
+                        return now.state == .healthy && now.pid != instance.pid
+                    }
+                }
+                func dues() async throws -> [Timestamp] {
+                    try await agent.orch("schedule", "history", "tick", "-n", "90", "-o", "name").lines
+                        .compactMap { Timestamp(rfc3339: $0) }.reversed()
+                }
+                try await agent.eventually("all are made up for", within: .seconds(30)) {
+                    let last = try await agent.orch("schedule", "history", "tick", "-n", "3").output
+                    return try await dues().count >= 6 && last.contains("nothing")
+                }
+                let found = try await dues()
+                for (one, next) in zip(found, found.dropFirst()) { #expect(next - one == .seconds(1), "\(found)") }
             }
         }
     }
