@@ -26,7 +26,7 @@ struct BuiltImage {
         }
         members["created"] = Self.epoch
         if case .array(let steps)? = members["history"] {
-            members["history"] = .array(steps.map(Self.settled))
+            members["history"] = .array(Self.inOrder(steps.map(Self.settled)))
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -34,6 +34,28 @@ struct BuiltImage {
         manifest.config = ContentDescriptor(config.mediaType, try store.write(settled), size: Int64(settled.count))
         manifest.annotations = nil
         return try store.write(manifest.encoded)
+    }
+
+    /// Podman takes the labels that it is given besides the Dockerfile in any order; the result is the same.
+    private static func inOrder(_ steps: [JSONValue]) -> [JSONValue] {
+        var ordered: [JSONValue] = []
+        var labels: [(text: String, step: JSONValue)] = []
+        func takeLabels() {
+            ordered += labels.sorted { $0.text < $1.text }.map(\.step)
+            labels = []
+        }
+        for step in steps {
+            if case .object(let members) = step, case .string(let text)? = members["created_by"],
+                text.contains(" LABEL ")
+            {
+                labels.append((text, step))
+            } else {
+                takeLabels()
+                ordered.append(step)
+            }
+        }
+        takeLabels()
+        return ordered
     }
 
     private static func settled(_ step: JSONValue) -> JSONValue {
