@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import ModuleKit
 import NIOCore
 import NIOHTTP1
 import OrchClient
@@ -26,9 +27,12 @@ struct AgentAction: ScheduleAction {
     private func call(_ url: String) async throws {
         var request = HTTPClientRequest(url: url)
         request.method = .POST
-        let response = try await HTTPClient.shared.execute(request, timeout: Self.callTimeout)
-        guard (200..<300).contains(response.status.code) else {
-            throw OrchError(.failed, "\(url) answered \(response.status.code)")
+        let status: HTTPResponseStatus
+        do {
+            status = try await WebClient.shared.execute(request, timeout: Self.callTimeout).status
+        } catch {
+            throw OrchError(.unavailable, "\(url) does not answer", cause: error)
         }
+        guard (200..<300).contains(status.code) else { throw OrchError(.failed, "\(url) answered \(status.code)") }
     }
 }

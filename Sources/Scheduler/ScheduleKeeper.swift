@@ -140,7 +140,7 @@ actor ScheduleKeeper {
         changes.send()
     }
 
-    /// Does at once what the schedule is for, whatever is due.
+    /// Does at once what the schedule is for, whatever is due. It goes on when whoever asked no longer waits.
     ///
     /// - Throws: `notFound`; `conflict` while it runs; whatever the act throws.
     func runNow(_ name: ModuleName, at now: Timestamp) async throws {
@@ -158,7 +158,7 @@ actor ScheduleKeeper {
             plan(name, at: .now())
             throw error
         }
-        try await carryOut(name, run)
+        try await Task { try await carryOut(name, run) }.value
     }
 
     // MARK: Acting

@@ -44,12 +44,16 @@ struct ScheduleRun: Codable, Sendable, Equatable {
 struct ScheduleStore: Sendable {
     /// So many runs of a schedule are kept.
     private static let mostRuns = 100
+    /// How long another one may write, in seconds.
+    private static let patience = 5.0
 
     private let queue: DatabaseQueue
 
     init(path: String) throws {
         var configuration = Configuration()
         configuration.label = "scheduler"
+        // While a new instance takes over, the old one still writes.
+        configuration.busyMode = .timeout(Self.patience)
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA journal_mode = WAL")
             try database.execute(sql: "PRAGMA synchronous = FULL")

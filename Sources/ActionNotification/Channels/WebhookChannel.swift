@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import FoundationEssentials
+import ModuleKit
 import NIOCore
 import NIOHTTP1
 import OrchModel
@@ -28,7 +29,7 @@ struct WebhookChannel: NotificationChannel {
         request.body = .bytes(ByteBuffer(string: body))
         let status: HTTPResponseStatus
         do {
-            let answer = try await HTTPClient.shared.execute(
+            let answer = try await WebClient.shared.execute(
                 request, timeout: .nanoseconds(settings.timeout.nanoseconds))
             _ = try? await answer.body.collect(upTo: Self.largestAnswer)
             status = answer.status

@@ -46,6 +46,8 @@ struct HistoryEntry: Codable, Sendable {
 /// it changes together, so that what was read is neither forgotten nor taken twice.
 struct NotifierStore: Sendable {
     private static let mostHistory: Int64 = 10_000
+    /// How long another one may write, in seconds.
+    private static let patience = 5.0
 
     /// What changes together.
     struct Changes: Sendable {
@@ -80,6 +82,8 @@ struct NotifierStore: Sendable {
     init(path: String) throws {
         var configuration = Configuration()
         configuration.label = "notifier"
+        // While a new instance takes over, the old one still writes.
+        configuration.busyMode = .timeout(Self.patience)
         configuration.prepareDatabase { database in
             try database.execute(sql: "PRAGMA journal_mode = WAL")
             try database.execute(sql: "PRAGMA synchronous = FULL")

@@ -2,7 +2,8 @@ import OrchModel
 import OrchModuleFile
 import OrchSystem
 
-/// A module that comes with the product; its program lies beside the agent's.
+/// A module that comes with the product; its program lies beside the agent's. One instance ends before the next begins, because
+/// two would act on the same.
 struct ShippedModule {
     let name: ModuleName
     let file: String
@@ -36,6 +37,8 @@ struct ShippedModule {
             health:
               type: http
               path: /health
+            update:
+              order: stop-first
             """)
 
     static let actionNotification = ShippedModule(
@@ -59,5 +62,7 @@ struct ShippedModule {
             health:
               type: http
               path: /health
+            update:
+              order: stop-first
             """)
 }

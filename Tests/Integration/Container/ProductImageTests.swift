@@ -81,7 +81,8 @@ extension Integration {
                     ]).output.contains("sleeper")
                 }
                 // Its volume keeps the rules and what it knows.
-                #expect(try await agent.orch("restart", "action-notification").status == 0)
+                let restart = try await agent.orch("restart", "action-notification")
+                #expect(restart.status == 0, "\(restart)")
                 #expect(try await agent.orch("notify", "history").output.contains("opened"))
                 #expect(try await agent.orch("notify", "rules").output.contains("gone"))
                 #expect(try await agent.orch("rm", "action-notification").status == 0)
