@@ -34,9 +34,7 @@ struct Schedule: Codable, Sendable, Equatable {
     /// By how much the act of a due time comes later, less than ``jitter``. It is the same whenever it is asked.
     func delay(of due: Timestamp) -> TimeSpan {
         guard let jitter, jitter > .zero else { return .zero }
-        // FNV-1a (draft-eastlake-fnv).
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in "\(name) \(due.nanoseconds)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        let hash = QuickHash.hash("\(name) \(due.nanoseconds)".utf8)
         return TimeSpan(nanoseconds: Int64(hash % UInt64(jitter.nanoseconds)))
     }
 }

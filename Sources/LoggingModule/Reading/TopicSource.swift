@@ -1,6 +1,7 @@
 import LogBroker
 import OrchKafka
 package import OrchModel
+import OrchSystem
 
 /// Where topics are read from: a Kafka cluster, or the broker in this process without the way over the network.
 package protocol TopicSource: Sendable {
@@ -69,18 +70,8 @@ struct ReadRecord {
             case .local(let record): record.key
             case .remote(let record): record.key
             }
-        return key.isEmpty ? nil : Self.hash(key)
+        return key.isEmpty ? nil : QuickHash.hash(key)
     }
 
-    static func hash(of instance: String) -> UInt64 {
-        var instance = instance
-        return instance.withUTF8 { hash(UnsafeRawBufferPointer($0)) }
-    }
-
-    /// FNV-1a (draft-eastlake-fnv).
-    private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for index in 0..<bytes.count { hash = (hash ^ UInt64(bytes[index])) &* 0x100_0000_01b3 }
-        return hash
-    }
+    static func hash(of instance: String) -> UInt64 { QuickHash.hash(instance.utf8) }
 }

@@ -107,6 +107,7 @@ extension Integration {
                     s = socket.create_connection(("127.0.0.1", \(port)))
                     s.sendall(b"GET /big HTTP/1.0\\r\\n\\r\\n")
                     s.shutdown(socket.SHUT_WR)
+                    # Long enough for the proxy to have filled what it holds; it has no other way to be asked.
                     time.sleep(0.5)
                     count = 0
                     while block := s.recv(1 << 20): count += len(block)
