@@ -7,7 +7,7 @@ package enum Secrets {
     package static func areEqual(_ one: some StringProtocol, _ other: some StringProtocol) -> Bool {
         let (left, right) = (Array(one.utf8), Array(other.utf8))
         guard left.count == right.count else { return false }
-        return zip(left, right).reduce(0) { $0 | $1.0 ^ $1.1 } == 0
+        return zip(left, right).reduce(0) { differences, pair in differences | (pair.0 ^ pair.1) } == 0
     }
 }
 
