@@ -44,8 +44,12 @@ let dataPath: [SwiftSetting] = [
 ]
 
 /// A library target in `Sources/<name>`.
-func room(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict + settings)
+///
+/// - Parameter resources: files that become part of the program, so that it needs none beside it.
+func room(
+    _ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = [], settings: [SwiftSetting] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict + settings)
 }
 
 /// An executable of a few lines in `Sources/<name>`.
@@ -115,7 +119,9 @@ let package = Package(
             "RepositoryManager",
             ["OrchModel", "OrchModuleFile", "OrchSystem", "CArchive", .nio, .nioPosix, .log]),
         room("Deployer", ["OrchModel", "OrchSystem", .ahc, .nio, .nioHTTP, .nioPosix, .log]),
-        room("RequestManager", ["OrchModel", "OrchSystem", .log]),
+        room(
+            "RequestManager", ["OrchModel", "OrchSystem", .asyncAlgorithms, .log, .mustache],
+            resources: [.embedInCode("Web/Templates"), .embedInCode("Web/Assets")]),
         room(
             "Scheduler",
             [
@@ -167,13 +173,14 @@ let package = Package(
         tests(of: "LogBroker", ["COrchSystem", "OrchModel", "OrchSystem", .nio]),
         tests(of: "LoggingModule", ["OrchModel", "OrchSystem", "OrchKafka", "LogBroker", "CRdkafka", .log]),
         tests(of: "RepositoryManager", ["OrchModel", "OrchSystem", .log, .nio]),
+        tests(of: "RequestManager", ["OrchModel", "OrchSystem"]),
         tests(of: "OrchCLI", ["OrchModel", "OrchSystem"]),
         tests(of: "Scheduler", ["OrchModel", "OrchSystem", .log], excluding: ["due_times.py"]),
         tests(of: "ActionNotification", ["OrchModel", "OrchModuleFile", "OrchSystem", .log, .nio]),
         .testTarget(name: "PackageTests", swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests", dependencies: ["OrchModel", "OrchSystem"], path: "Tests/Integration",
-            exclude: ["Programs"], swiftSettings: strict),
+            exclude: ["Programs", "Web/Browser"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -8,6 +8,12 @@ extension Deployer {
         machines.keys.sorted().flatMap { machines[$0]?.view(server: serverName) { lost[$0] ?? 0 } ?? [] }
     }
 
+    /// How many there are, without a view of each.
+    package var counts: (services: Int, instances: Int, up: Int) {
+        let instances = machines.values.flatMap { $0.instances.values.map(\.state) }
+        return (machines.count, instances.count, instances.count(where: \.isUp))
+    }
+
     package func revisions(of name: ModuleName) throws(OrchError) -> [RevisionView] {
         guard let machine = machines[name] else { throw unknown(name) }
         return machine.revisionViews

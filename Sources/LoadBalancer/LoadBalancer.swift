@@ -28,7 +28,7 @@ package actor LoadBalancer {
     private var backends: [InstanceID: Backend] = [:]
     private var sites: [ModuleName: StaticSite] = [:]
     private var listeners: [ListenerAddress: Listener] = [:]
-    private var problems: [ListenerAddress: String] = [:]
+    private var addressProblems: [ListenerAddress: String] = [:]
     private var isOpening = false
     private var opensAgain = false
     private var waitingForListeners: [CheckedContinuation<Void, Never>] = []
@@ -60,7 +60,7 @@ package actor LoadBalancer {
         while (try? await Task.sleep(for: Self.certificateInterval)) != nil {
             let all = listeners.values.compactMap(\.certificates)
             if !all.isEmpty { await runBlocking(name: "certificates") { for one in all { one.refresh() } } }
-            if !problems.isEmpty { await openListeners() }
+            if !addressProblems.isEmpty { await openListeners() }
         }
         for listener in listeners.values { await listener.close() }
         listeners = [:]
@@ -240,7 +240,7 @@ package actor LoadBalancer {
             await listener.close()
             setTable(nil, at: address)
         }
-        problems = problems.filter { wanted[$0.key] != nil }
+        addressProblems = addressProblems.filter { wanted[$0.key] != nil }
         for (address, entrances) in wanted {
             setTable(RouteTable(entrances), at: address)
             if listeners[address] == nil { await open(address, for: entrances[0].0) }
@@ -259,15 +259,15 @@ package actor LoadBalancer {
             }
             listeners[address] = try await Listener.open(
                 address, on: proxies, mostConnections: mostConnections, report: report)
-            if problems.removeValue(forKey: address) != nil {
+            if addressProblems.removeValue(forKey: address) != nil {
                 report(
                     TrafficNotice(kind: "endpoint.open", service: service, message: "\(address) is open now"))
             }
         } catch {
-            if problems[address] == nil {
+            if addressProblems[address] == nil {
                 report(TrafficNotice(kind: "endpoint.failed", service: service, message: error.message))
             }
-            problems[address] = error.message
+            addressProblems[address] = error.message
         }
     }
 
@@ -277,9 +277,12 @@ package actor LoadBalancer {
 
     // MARK: What others see
 
-    /// Why a service's addresses are not open.
-    package func problem(of name: ModuleName) -> String? {
-        routes[name]?.entrances.lazy.compactMap { self.problems[ListenerAddress($0)] }.first
+    /// Why addresses of services are not open.
+    package var problems: [ModuleName: String] {
+        if addressProblems.isEmpty { return [:] }
+        return routes.compactMapValues { route in
+            route.entrances.lazy.compactMap { self.addressProblems[ListenerAddress($0)] }.first
+        }
     }
 
     /// What went through, by service and instance.

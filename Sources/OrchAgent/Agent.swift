@@ -6,7 +6,7 @@ import LogBroker
 import Logging
 import LoggingModule
 import OrchKafka
-import OrchModel
+package import OrchModel
 import OrchStore
 import OrchSystem
 import RepositoryManager
@@ -16,7 +16,7 @@ import ServiceLifecycle
 import UnixSignals
 
 /// The control plane in one process: builds every service, orders them, and runs them until it is told to end.
-package struct Agent {
+package struct Agent: Sendable {
     let settings: AgentSettings
     let startedAt: Timestamp
     let store: Store
@@ -34,6 +34,9 @@ package struct Agent {
     let token: String
     let instanceTokens: InstanceTokens
     let builds = KeyedGate()
+    let activity = ActivityHistory()
+    let sessions: Sessions
+    let webDoor: WebDoor
 
     /// Runs an agent until SIGTERM or SIGINT. Instances go on running unless the settings say otherwise.
     ///
@@ -165,7 +168,10 @@ package struct Agent {
             requests: RequestLog(history: store, logger: controlLog.logger(.requestManager)), events: hub,
             logReader: LogReader(source: topics),
             brokerAddress: kafka.brokers, notices: notices, token: token,
-            instanceTokens: access.tokens)
+            instanceTokens: access.tokens, sessions: Sessions(secret: token),
+            webDoor: WebDoor(
+                port: settings.httpPort, addressFile: AgentPaths.address(in: data),
+                logger: controlLog.logger(.requestManager)))
 
         // What is named first is stopped last: the API stops taking requests before anybody it asks is gone.
         services.append(.init(service: BackgroundService(onShutdown: { shipper.finish() }) { try await shipper.run() }))
@@ -186,6 +192,7 @@ package struct Agent {
         services.append(.init(service: BackgroundService { await agent.repository.run() }))
         services.append(.init(service: BackgroundService { await agent.watchDisk() }))
         services.append(.init(service: BackgroundService { await giveBackMemory() }))
+        services.append(.init(service: BackgroundService { await agent.activity.run(agent) }))
         services.append(
             contentsOf: try await APIServer(agent: agent, logger: controlLog.logger(.requestManager)).services())
         if settings.stopsInstances {
@@ -261,23 +268,23 @@ package struct Agent {
     }
 
     /// Services with what the load balancer knows of them.
-    func services() async -> [ServiceView] {
-        let traffic = await balancer.traffic()
+    package func services() async -> [ServiceView] {
+        let (traffic, problems) = (await balancer.traffic(), await balancer.problems)
         var services = await deployer.services
         for index in services.indices {
             services[index].traffic = traffic[services[index].name]
-            services[index].problem = await balancer.problem(of: services[index].name)
+            services[index].problem = problems[services[index].name]
         }
         return services
     }
 
-    func status() async -> AgentStatus {
-        let (services, instances) = (await deployer.services, await deployer.instances())
+    package func status() async -> AgentStatus {
+        let counts = await deployer.counts
         let shipping = await shipper.status
         return AgentStatus(
             version: OrchVersion.current, pid: getpid(), dataDirectory: settings.dataDirectory, startedAt: startedAt,
             broker: brokerAddress, brokerState: shipping.isConnected ? "connected" : "away: \(shipping.trouble)",
-            services: services.count, instances: instances.count, instancesUp: instances.count { $0.state.isUp },
+            services: counts.services, instances: counts.instances, instancesUp: counts.up,
             spoolBytes: shipping.backlog, notices: notices + (await runtime.notices))
     }
 }

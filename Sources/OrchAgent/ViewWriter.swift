@@ -10,6 +10,11 @@ import Synchronization
 /// Keeps the JSON documents for people and scripts in step with the truth. Each is replaced as a whole; changes that come
 /// while one is written are written together.
 final class ViewWriter: Sendable {
+    /// Of the documents, as paths below the data directory.
+    static let names = [
+        "Runtime/module_name_id_map.json", "Repository/initiate_server.json", "Loadbalancer/services.json",
+        "Loadbalancer/servers.json",
+    ]
     private static let pause = Duration.milliseconds(50)
 
     private let data: String
@@ -39,10 +44,10 @@ final class ViewWriter: Sendable {
 
     private func writeAll() {
         let (services, instances) = latest.withLock(\.self)
-        write("Runtime/module_name_id_map.json", RuntimeDocument.make(instances))
-        write("Repository/initiate_server.json", ModuleRepository.serverDocument(services))
-        write("Loadbalancer/services.json", services)
-        write("Loadbalancer/servers.json", Servers.current(instances: instances))
+        write(Self.names[0], RuntimeDocument.make(instances))
+        write(Self.names[1], ModuleRepository.serverDocument(services))
+        write(Self.names[2], services)
+        write(Self.names[3], Servers.current(instances: instances))
     }
 
     private func write(_ name: String, _ document: some Encodable) {

@@ -122,6 +122,15 @@ package struct ConfigurationFile: Codable, Hashable, Sendable {
     /// It is read at each start, and written down nowhere else than in the instance's own folder.
     package var secret: Bool
 
+    /// A file with this text.
+    package init(path: String, content: String) {
+        self.path = path
+        self.content = content
+        source = ""
+        mode = "0600"
+        secret = false
+    }
+
     /// A file that is copied.
     package init(path: String, source: String, mode: String) {
         self.path = path

@@ -22,14 +22,15 @@ package struct RequestLog: Sendable {
 
     /// - Parameters:
     ///   - path: without the query, which may hold what is nobody's business.
-    ///   - from: who asks: `local` for the socket, otherwise the address.
+    ///   - from: where it comes from, and by whom: see ``RequestRecord``.
     ///   - answer: carries the request out and gives its HTTP status.
     package func record<Answer>(
-        _ method: String, _ path: String, from: String, status: (Answer) -> Int, answer: () async throws -> Answer
+        _ method: String, _ path: String, from: String, by person: String?, status: (Answer) -> Int,
+        answer: () async throws -> Answer
     ) async throws -> Answer {
         let start = ContinuousClock.now
         var record = RequestRecord(
-            id: 0, at: .now(), method: method, path: path, from: from, status: 0, milliseconds: 0)
+            id: 0, at: .now(), method: method, path: path, from: from, by: person, status: 0, milliseconds: 0)
         // A piece of an upload changes nothing yet.
         let changesSomething = !["GET", "HEAD", "PATCH"].contains(method)
         if changesSomething {
@@ -50,8 +51,10 @@ package struct RequestLog: Sendable {
         let elapsed = (ContinuousClock.now - start).components
         record.milliseconds = Double(elapsed.seconds) * 1000 + Double(elapsed.attoseconds / 1_000_000_000) / 1e6
         if changesSomething { try? await history.finish(record) }
+        // Pages bring many files along, which tell nobody anything.
+        let usual: Logger.Level = path.hasPrefix("/assets/") ? .debug : .info
         logger.log(
-            level: record.status >= 500 ? .error : .info, "\(method) \(path)",
+            level: record.status >= 500 ? .error : usual, "\(method) \(path)",
             metadata: ["status": "\(record.status)", "ms": "\(record.milliseconds)", "from": "\(from)"])
         return try result.get()
     }

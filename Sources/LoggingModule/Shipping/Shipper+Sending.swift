@@ -78,7 +78,8 @@ extension Shipper {
         headers.add("stream", entry.stream)
         headers.add("seq", entryNumber)
         headers.add("at", entry.at.nanoseconds)
-        headers.add("level", LevelDetector.level(of: text).headerValue)
+        let level = LevelDetector.level(of: text)
+        headers.add("level", level.headerValue)
         if entry.isPartial { headers.add("partial", "1" as StaticString) }
         let record = KafkaProducer.Record(
             key: source.id, value: text, timestamp: entry.at, headers: headers,
@@ -86,6 +87,7 @@ extension Shipper {
         switch producer.produce(record, to: topic) {
         case nil:
             source.noteSent(bytes: text.count)
+            if level == .error || level == .critical { source.errorLines += 1 }
             return true
         case .queueFull: return false
         case .never(let reason):

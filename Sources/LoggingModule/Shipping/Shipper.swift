@@ -166,6 +166,13 @@ package actor Shipper {
     /// Entries of this source that are gone for good.
     package func lost(_ id: String) -> Int64 { numbers[id].flatMap { sources[$0]?.lost } ?? 0 }
 
+    /// Of all sources that are instances: lines of level error and above since they are sent.
+    package var errorLines: [InstanceID: Int64] {
+        sources.values.reduce(into: [:]) { counts, source in
+            if let id = InstanceID(rawValue: source.id) { counts[id] = source.errorLines }
+        }
+    }
+
     package var status: Status {
         let refused = sources.values.compactMap { source in source.trouble.map { "topic \(source.topic): \($0)" } }
             .min()

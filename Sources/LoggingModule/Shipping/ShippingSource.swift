@@ -30,6 +30,8 @@ struct ShippingSource {
     private var lostAtCheckpoint: Int64
     /// Entries that are gone for good.
     private(set) var lost: Int64
+    /// Lines of level error and above that were sent since it was made; those that had to be sent again count again.
+    var errorLines: Int64 = 0
     /// Called when the last entry is acknowledged, after which the source ends.
     var onDrained: (@Sendable () -> Void)?
     /// A record came back unsent: everything behind the checkpoint is sent again once nothing is in flight.

@@ -4,6 +4,7 @@ import Hummingbird
 import LoggingModule
 import NIOCore
 import OrchModel
+import RequestManager
 
 enum JSONAnswer {
     static func response(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
@@ -40,6 +41,10 @@ enum EventStream {
         case output(String)
         /// What a build has made.
         case artifact(ArtifactView)
+        /// A part of a page that has changed.
+        case part(PagePart)
+        /// What a page shows is not there any more.
+        case gone(ErrorBody)
         /// Everything that was asked for has been sent.
         case end
         /// A comment, which tells whether the other end is still there.
@@ -54,6 +59,8 @@ enum EventStream {
             case .output(let text): try Self.encode([(text, nil)], as: "output")
             case .artifact(let artifact): try Self.encode([(artifact, nil)], as: "artifact")
             case .events(let events): try Self.encode(events.map { ($0, $0.sequence) }, as: "event")
+            case .part(let part): try Self.encode([(part, nil)], as: "part")
+            case .gone(let body): try Self.encode([(body, nil)], as: "gone")
             case .end: try Self.encode([(true, nil)], as: "end")
             case .ping: ByteBuffer(string: ": ping\n\n")
             case .failure(let body): try Self.encode([(body, nil)], as: "error")

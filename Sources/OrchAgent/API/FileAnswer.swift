@@ -13,6 +13,16 @@ struct FileAnswer {
     /// Further fields of the answer's head.
     var fields: HTTPFields = [:]
 
+    /// Content that lies in memory.
+    static func whole(_ content: [UInt8], tag: String, type: String, fields: HTTPFields, to request: Request) throws
+        -> Response
+    {
+        var headers = fields
+        (headers[.contentType], headers[.eTag]) = (type, "\"\(tag)\"")
+        if request.headers[.ifNoneMatch] == headers[.eTag] { return Response(status: .notModified, headers: headers) }
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: content)))
+    }
+
     /// - Parameter open: the file from a place to another; `nil` stands for all of it.
     func response(
         to request: Request, open: (Range<Int64>?) async throws -> BlobReader?

@@ -66,6 +66,7 @@ enum OpenAPI {
             "get", "/v1/instances/{id}/files", "A file or folder of an instance as a tar archive", "application/x-tar"),
         Operation("put", "/v1/instances/{id}/files", "Unpack a tar archive in a folder of an instance"),
         Operation("get", "/v1/instances/{id}/file", "Whether a path of an instance is there, and is a folder"),
+        Operation("post", "/v1/sign-in", "An address that lets a browser in, once; opens the door for it"),
         Operation("get", "/v1/topics", "Kafka topics"),
         Operation("get", "/v1/logs", "Log lines by topic, module, instance or label", stream),
         Operation("get", "/v1/logs/export", "The same as lines of JSON, packed where wanted", "application/x-ndjson"),

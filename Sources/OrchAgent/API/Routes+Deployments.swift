@@ -26,7 +26,7 @@ extension Routes {
                 try await agent.store.deployments(of: module, limit: request.number("limit") ?? 50))
         }
         v1.get("deployments/:id") { _, context in
-            try JSONAnswer.response(try await deployment(context.name(DeploymentID.self, "id")))
+            try JSONAnswer.response(try await agent.deployment(context.name(DeploymentID.self, "id")))
         }
         v1.get("deployments/:id/wait") { request, context in
             let id = try context.name(DeploymentID.self, "id")
@@ -38,16 +38,11 @@ extension Routes {
     /// - Throws: `notAllowed` for what only the owner of the agent may ask.
     private func check(_ request: DeployRequest, _ context: APIContext) throws(OrchError) {
         guard context.instance != nil else { return }
-        if request.file != nil || request.env != nil || request.runtime != nil || request.port != nil {
+        var allowed = DeployRequest(module: request.module, replicas: request.replicas)
+        (allowed.path, allowed.checkIndex) = (request.path, request.checkIndex)
+        if request != allowed {
             throw OrchError(.notAllowed, "an instance may deploy known modules as they are, and set 'replicas'")
         }
-    }
-
-    func deployment(_ id: DeploymentID) async throws -> DeploymentView {
-        guard let deployment = try await agent.deployer.deployment(id) else {
-            throw OrchError(.notFound, "there is no deployment \(id)")
-        }
-        return deployment
     }
 
     /// The deployment once it is over, or as it is after `seconds`.
@@ -55,7 +50,7 @@ extension Routes {
         try await withThrowingTaskGroup(of: DeploymentView?.self) { group in
             group.addTask {
                 for await _ in agent.events.news() {
-                    let current = try await deployment(id)
+                    let current = try await agent.deployment(id)
                     if current.state.isFinal || current.state.standsStill { return current }
                 }
                 return nil
@@ -67,7 +62,7 @@ extension Routes {
             let first = try await group.next() ?? nil
             group.cancelAll()
             if let first { return first }
-            return try await deployment(id)
+            return try await agent.deployment(id)
         }
     }
 }

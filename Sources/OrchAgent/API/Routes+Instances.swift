@@ -11,7 +11,7 @@ extension Routes {
                 await agent.deployer.instances().filter { module == nil || $0.module.rawValue == module! })
         }
         v1.get("usage") { request, _ in
-            try JSONAnswer.response(await usage(of: request.uri.queryParameters["module"].map(String.init)))
+            try JSONAnswer.response(await agent.usage(of: request.uri.queryParameters["module"].map(String.init)))
         }
         v1.get("instances/:id") { _, context in
             try JSONAnswer.response(try await instance(context.name(InstanceID.self, "id")))
@@ -25,25 +25,6 @@ extension Routes {
                 try await agent.deployer.request(kind, of: id)
                 return try JSONAnswer.response(try await instance(id), status: .accepted)
             }
-        }
-    }
-
-    /// - Parameter module: `nil` for all.
-    private func usage(of module: String?) async -> [UsageView] {
-        let instances = await agent.deployer.instances().filter { module == nil || $0.module.rawValue == module }
-        return await withTaskGroup(of: UsageView?.self) { group in
-            for instance in instances where instance.state.isActive {
-                group.addTask {
-                    await agent.runtime.usage(of: instance.id).map {
-                        UsageView(
-                            instance: instance.id, module: instance.module, runtime: instance.runtime, usage: $0,
-                            at: .now())
-                    }
-                }
-            }
-            var views: [UsageView] = []
-            for await view in group { if let view { views.append(view) } }
-            return views.sorted { $0.instance < $1.instance }
         }
     }
 

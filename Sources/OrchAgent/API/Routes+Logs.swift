@@ -12,7 +12,7 @@ extension Routes {
     private static let lastPatience = TimeSpan.seconds(30)
 
     func addLogs(to v1: RouterGroup<APIContext>) {
-        v1.get("topics") { _, _ in try JSONAnswer.response(try await topics()) }
+        v1.get("topics") { _, _ in try JSONAnswer.response(try await agent.topics()) }
         v1.get("logs") { request, _ in try await logs(LogSelection(request, of: agent)) }
         v1.get("logs/export") { request, _ in
             try await export(LogSelection(request, of: agent), packed: request.flag("gzip"))
@@ -20,16 +20,6 @@ extension Routes {
         v1.get("logs/analysis") { request, _ in
             try JSONAnswer.response(try await analysis(request, LogSelection(request, of: agent)))
         }
-    }
-
-    private func topics() async throws -> [TopicView] {
-        var views: [TopicView] = []
-        for (name, partitions) in try await agent.logReader.topics() {
-            guard let topic = TopicName(rawValue: name) else { continue }
-            let records = try await agent.logReader.recordCount(of: name, partitions: partitions)
-            views.append(TopicView(name: topic, partitions: partitions, records: records))
-        }
-        return views.sorted { $0.name < $1.name }
     }
 
     /// Who has just done something wants to read of it. What is wrong with the query is said before anything is sent.

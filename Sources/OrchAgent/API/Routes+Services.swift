@@ -37,9 +37,7 @@ extension Routes {
         v1.get("services/:name/history") { request, context in
             let name = try context.name(ModuleName.self, "name")
             return try JSONAnswer.response(
-                HistoryView(
-                    module: name, revisions: try await agent.deployer.revisions(of: name),
-                    deployments: try await agent.store.deployments(of: name, limit: request.number("limit") ?? 20)))
+                try await agent.history(of: name, limit: request.number("limit") ?? 20))
         }
         v1.get("services/:name/diff") { request, context in
             let name = try context.name(ModuleName.self, "name")

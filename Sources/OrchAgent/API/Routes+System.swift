@@ -2,6 +2,7 @@ import FoundationEssentials
 import Hummingbird
 import OrchModel
 import OrchStore
+import OrchSystem
 import RepositoryManager
 import RequestManager
 
@@ -23,6 +24,11 @@ extension Routes {
         v1.post("stop-instances") { _, _ in
             await agent.stopAllInstances()
             return try JSONAnswer.response(["status": "stopped"])
+        }
+        v1.post("sign-in") { _, _ in
+            let address = try await agent.webDoor.open()
+            let code = agent.sessions.issueCode(at: .now())
+            return try JSONAnswer.response(SignInView(address: "\(address)\(WebRoutes.signInPath)?code=\(code)"))
         }
         v1.get("events") { request, _ in try await events(request) }
     }

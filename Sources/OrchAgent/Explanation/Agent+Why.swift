@@ -1,5 +1,5 @@
 import Deployer
-import OrchModel
+package import OrchModel
 import OrchStore
 
 /// Gathers what the rooms know of an instance into one answer.
@@ -9,7 +9,7 @@ extension Agent {
     private static let timelineLength = 8
 
     /// - Throws: `notFound` for an unknown instance.
-    func why(_ id: InstanceID) async throws -> WhyAnswer {
+    package func why(_ id: InstanceID) async throws -> WhyAnswer {
         guard let instance = await deployer.instances().first(where: { $0.id == id }) else {
             throw OrchError(.notFound, "there is no instance \(id): 'orch instances' lists them")
         }
@@ -17,7 +17,7 @@ extension Agent {
     }
 
     /// - Throws: `notFound` for an unknown service.
-    func why(_ name: ModuleName) async throws -> WhyAnswer {
+    package func why(_ name: ModuleName) async throws -> WhyAnswer {
         let instances = await deployer.instances().filter { $0.module == name }
         let service = await deployer.services.first { $0.name == name }
         // While a version is being brought in, its instances are what one asks about.

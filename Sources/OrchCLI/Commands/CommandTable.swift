@@ -1,7 +1,7 @@
 /// All commands, in the order that help lists them.
 enum CommandTable {
     static let all: [CommandSpec] = [
-        .bootstrap, .agent, .shutdown, .status,
+        .bootstrap, .agent, .shutdown, .status, .webInterface,
         .deploy, .plan, .validate, .wait,
         .rollback, .promote, .abort, .pause, .resume, .history, .diff,
         .start, .stop, .restart, .scale, .remove,

@@ -53,6 +53,16 @@ package struct ModuleRepository: Sendable {
             spec.ports[0].port = port
         }
         if let runtime = request.runtime { try await set(runtime, of: &spec) }
+        if let strategy = request.strategy { spec.update.strategy = strategy }
+        if let server = request.server { spec.placement.servers = [server] }
+        for (path, text) in request.configuration ?? [:] {
+            if let index = spec.files.firstIndex(where: { $0.path == path }) {
+                spec.files[index].content = text
+                spec.files[index].source = ""
+            } else {
+                spec.files.append(ConfigurationFile(path: path, content: text))
+            }
+        }
         spec.image = await artifacts.pinned(spec)
         try ModuleFile.check(spec)
         return Self.withFiles(spec)
@@ -75,7 +85,8 @@ package struct ModuleRepository: Sendable {
     private func definition(of request: DeployRequest) async throws -> ModuleSpec {
         if let file = request.file {
             let path = request.path ?? ModuleFile.fileName
-            return try ModuleFile.parse(file, path: path, baseDirectory: Files.parent(of: path))
+            return try ModuleFile.parse(
+                file, path: path, baseDirectory: request.path.map(Files.parent) ?? "/")
         }
         let reference = try ArtifactReference(checking: request.module ?? "")
         let shipped = ShippedModule.all.first { $0.name.rawValue == reference.name.rawValue }

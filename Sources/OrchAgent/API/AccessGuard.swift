@@ -1,0 +1,92 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import OrchModel
+import OrchSystem
+import RequestManager
+
+/// Lets nobody in at the TCP door who does not show the token, or has signed in with a browser; nor any page of another site
+/// through one.
+struct AccessGuard: RouterMiddleware {
+    private static let ownHosts: Set<String> = ["127.0.0.1", "localhost", "[::1]"]
+
+    let token: String
+    let sessions: Sessions
+
+    @concurrent func handle(
+        _ request: Request, context: APIContext, next: @concurrent (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        // A name of somebody else's that resolves to loopback (DNS rebinding) arrives with that name.
+        guard let host = request.head.authority, Self.ownHosts.contains(Self.name(of: host)) else {
+            throw OrchError(.notAllowed, "this address is not the agent's: use http://127.0.0.1 with its port")
+        }
+        if let origin = request.headers[.origin], origin != "http://\(host)" {
+            throw OrchError(.notAllowed, "pages of another site may not use the agent")
+        }
+        let path = request.uri.path
+        let isRegistry = path == "/v2" || path.hasPrefix("/v2/")
+        if let given = request.headers[.authorization] {
+            guard isToken(given, orPassword: isRegistry) else { return try Self.refuse(isRegistry) }
+            return try await next(request, context)
+        }
+        var context = context
+        context.session = sessions.session(in: request.headers[.cookie], at: .now())
+        if let session = context.session {
+            try check(request, of: session)
+            return try await next(request, context)
+        }
+        if path == WebRoutes.signInPath || path.hasPrefix("/assets/") { return try await next(request, context) }
+        let isPage = request.headers[.accept]?.contains("text/html") == true && !path.hasPrefix("/v1/")
+        if isPage, request.method == .get {
+            return WebRoutes.redirect(to: "\(WebRoutes.signInPath)?next=\(request.uri.string.percentEncoded)")
+        }
+        return try Self.refuse(isRegistry)
+    }
+
+    private static func refuse(_ isRegistry: Bool) throws(OrchError) -> Response {
+        // Clients of registries ask without a token first, to learn which kind is wanted.
+        if isRegistry { return challenge }
+        throw OrchError(
+            .notAllowed, "the token is missing or wrong: put the content of the agent's file 'token' into ORCH_TOKEN")
+    }
+
+    /// What a browser sends along by itself proves nothing: whatever changes something must bring what only our pages know, in
+    /// a header or, for forms of pages, in a field that ``FormBody`` looks at.
+    private func check(_ request: Request, of session: Sessions.Session) throws(OrchError) {
+        if request.method == .get || request.method == .head { return }
+        if let given = request.headers[.requestToken] {
+            guard Secrets.areEqual(given, session.requestToken) else {
+                throw OrchError(.notAllowed, "this page is too old: reload it and try again")
+            }
+            return
+        }
+        let isForm = request.headers[.contentType]?.hasPrefix("application/x-www-form-urlencoded") == true
+        guard isForm, !request.uri.path.hasPrefix("/v") else {
+            throw OrchError(.notAllowed, "a browser that changes something must send the header Request-Token")
+        }
+    }
+
+    private static var challenge: Response {
+        let error = OrchError(
+            .notAllowed,
+            "sign in first: 'docker login ADDRESS' with any user and the content of the agent's file 'token'")
+        var response = RegistryError(.unauthorized, "UNAUTHORIZED", error).response
+        response.headers[.wwwAuthenticate] = "Basic realm=\"orch\""
+        return response
+    }
+
+    /// - Parameter isPassword: whether it may be the password of a basic authentication (RFC 7617), with any user.
+    private func isToken(_ field: String, orPassword isPassword: Bool) -> Bool {
+        if field.hasPrefix("Bearer ") { return Secrets.areEqual(field.dropFirst(7), token) }
+        guard isPassword, field.hasPrefix("Basic "),
+            let bytes = Data(base64Encoded: String(field.dropFirst(6))),
+            let colon = bytes.firstIndex(of: UInt8(ascii: ":"))
+        else { return false }
+        return Secrets.areEqual(String(decoding: bytes[(colon + 1)...], as: UTF8.self), token)
+    }
+
+    private static func name(of authority: String) -> String {
+        guard let colon = authority.lastIndex(of: ":"), !authority.hasSuffix("]") else { return authority }
+        return String(authority[..<colon])
+    }
+}

@@ -1,0 +1,95 @@
+// Keeps the parts of a page as the agent has them, without touching what has not changed: what is focused, selected or
+// scrolled stays so.
+import { readTimes } from "./times.js";
+
+const longestPause = 5_000;
+let source = null;
+let pause = 250;
+let timer = null;
+
+export function address() {
+  return document.body.dataset.live;
+}
+
+/** Begins anew, perhaps at another address. */
+export function follow(place = address()) {
+  const status = document.getElementById("connection");
+  source?.close();
+  clearTimeout(timer);
+  if (place === undefined || !status) return;
+  document.body.dataset.live = place;
+  if (document.hidden) return show("paused");
+  source = new EventSource(`/live?page=${encodeURIComponent(place)}`);
+  source.addEventListener("open", () => { pause = 250; show("up"); });
+  source.addEventListener("part", (event) => change(JSON.parse(event.data)));
+  source.addEventListener("gone", (event) => {
+    source.close();
+    show("gone", JSON.parse(event.data).message);
+  });
+  source.addEventListener("error", () => {
+    source.close();
+    show("away");
+    timer = setTimeout(() => follow(), pause);
+    pause = Math.min(pause * 2, longestPause);
+  });
+
+  function show(state, words) {
+    status.className = `connection ${state}`;
+    status.textContent = words ?? status.dataset[state];
+  }
+}
+
+// A page that nobody sees costs nothing.
+document.addEventListener("visibilitychange", () => follow());
+
+/** Makes a part what `html` says. */
+export function change({ id, html }) {
+  const old = document.getElementById(id);
+  if (!old) return;
+  const template = document.createElement("template");
+  template.innerHTML = html.trim();
+  const fresh = template.content.firstElementChild;
+  readTimes(template.content);
+  morph(old, fresh);
+}
+
+function morph(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) return old.replaceWith(fresh);
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name } of [...old.attributes]) {
+    // What somebody has opened stays open, and an answer that has come stays there.
+    if (!fresh.hasAttribute(name) && !(old.nodeName === "DETAILS" && name === "open")) old.removeAttribute(name);
+  }
+  if (old.nodeName === "OUTPUT" || (old.nodeName === "INPUT" && old === document.activeElement)) return;
+  morphChildren(old, fresh);
+}
+
+function morphChildren(old, fresh) {
+  const named = new Map();
+  for (const child of old.children) if (child.id) named.set(child.id, child);
+  let place = old.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    const known = child.id ? named.get(child.id) : null;
+    if (known) {
+      if (known === place) place = place.nextSibling;
+      else old.insertBefore(known, place);
+      morph(known, child);
+    } else if (place && !place.id && !child.id && place.nodeName === child.nodeName) {
+      const next = place.nextSibling;
+      morph(place, child);
+      place = next;
+    } else {
+      old.insertBefore(child, place);
+    }
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}

@@ -1,0 +1,45 @@
+import OrchModel
+
+/// An instance in a table.
+struct InstanceRow {
+    let view: InstanceView
+    let history: ActivityHistory
+    private var activity: ActivityHistory.InstanceActivity? { history[view.id] }
+
+    func key(of column: String) -> SortKey {
+        switch column {
+        case "module": .text(view.module.rawValue)
+        case "state": .text(view.state.rawValue)
+        case "version": .text(view.version)
+        case "since": .number(Double(view.since.seconds))
+        case "restarts": .number(Double(view.restarts))
+        case "cpu": .number(activity?.processor.last ?? 0)
+        case "memory": .number(activity?.memory.last ?? 0)
+        default: .text(view.id.rawValue)
+        }
+    }
+
+    /// Whether it has what somebody searches for.
+    func contains(_ word: String) -> Bool {
+        let texts = [
+            view.id.rawValue, view.state.rawValue, view.version, view.reason.lowercased(), view.server,
+            view.runtime.rawValue,
+        ]
+        return texts.contains { $0.contains(word) } || view.ports.values.contains { String($0) == word }
+    }
+
+    /// - Parameter here: where to come back to after a change.
+    func fields(here: String) -> Fields {
+        let activity = activity
+        let ports = view.ports.sorted { $0.key < $1.key }.map { "127.0.0.1:\($0.value)" }
+        return Fields(present: [
+            "id": view.id, "module": view.module, "state": view.state.rawValue, "reason": view.reason,
+            "version": view.version, "revision": view.revision, "runtime": view.runtime.rawValue,
+            "server": view.server, "pid": view.pid, "addresses": ports.joined(separator: " "),
+            "restarts": view.restarts, "restarted": view.restarts > 0, "lost": view.lost, "hasLost": view.lost > 0,
+            "since": Wording.time(view.since), "exit": view.exit?.description, "placement": view.placement,
+            "cpu": activity?.processor.last.map(Wording.cores), "memory": activity?.memory.last.map(Wording.bytes),
+            "canStart": !view.state.isActive, "canStop": view.state.isActive || view.state == .backoff, "here": here,
+        ])
+    }
+}
