@@ -84,6 +84,14 @@ extension Routes {
 
     // MARK: Analysis
 
+    /// The only module whose lines are selected, by its own name or that of its topic.
+    private func onlyModule(of selection: LogSelection) async -> ModuleName? {
+        if selection.modules.count == 1 { return selection.modules.first }
+        guard selection.modules.isEmpty, selection.query.topics.count == 1 else { return nil }
+        let modules = await agent.deployer.services.filter { $0.topic == selection.query.topics[0] }
+        return modules.count == 1 ? modules[0].name : nil
+    }
+
     private func analysis(_ request: Request, _ selection: LogSelection) async throws -> LogAnalysisView {
         var query = selection.query
         query.follow = false
@@ -92,7 +100,7 @@ extension Routes {
         if let patterns = try request.number("patterns") { bounds.patterns = patterns }
         if let buckets = try request.number("buckets"), (1...600).contains(buckets) { bounds.buckets = buckets }
         var deployedAt = try request.time("new_since")
-        if deployedAt == nil, selection.modules.count == 1, let module = selection.modules.first {
+        if deployedAt == nil, let module = await onlyModule(of: selection) {
             deployedAt = try? await agent.deployer.revisions(of: module).first(where: \.isTarget)?.deployedAt
         }
         let analysis = Mutex(LogAnalysis(bounds, deployedAt: deployedAt))

@@ -54,15 +54,14 @@ extension WebRoutes {
             let form = DeployForm(try await FormBody(request, context).all)
             var outcome = DeployForm.Outcome()
             do {
-                var deploy = try form.request()
-                outcome.plan = try await agent.plan(deploy)
+                let deploy = try form.request()
+                // Nothing happens whose plan was not seen.
                 if form.isConfirmed {
-                    // Whoever has seen a plan means that one.
-                    if deploy.checkIndex == nil { deploy.checkIndex = outcome.plan?.index }
                     let spec = try await agent.repository.resolve(deploy)
                     let deployment = try await agent.deployer.deploy(spec, checkIndex: deploy.checkIndex)
                     return Self.redirect(to: "/Deployment_Interface/\(deployment.id)")
                 }
+                outcome.plan = try await agent.plan(deploy)
             } catch let error as ModuleFileError {
                 outcome.mistakes = form.file.map(agent.mistakes) ?? []
                 outcome.refusal = error.diagnostics.first?.description

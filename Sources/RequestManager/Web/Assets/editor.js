@@ -97,6 +97,7 @@ form.addEventListener("submit", async (event) => {
     form.querySelectorAll(":scope > [role=alert]").forEach((old) => old.remove());
     if (!plan) return tell(page.querySelector("[role=alert]")?.textContent ?? response.statusText);
     document.getElementById("deploy-plan").replaceWith(plan);
+    plan.querySelector("[value=deploy]")?.focus();
     const refusal = page.querySelector("[data-deploy] > [role=alert]");
     if (refusal) plan.before(refusal);
     if (page.querySelector("#deploy-mistakes li")) check();
@@ -106,8 +107,13 @@ form.addEventListener("submit", async (event) => {
     button?.classList.remove("busy");
   }
 });
-// A plan is for what was filled in then.
-form.addEventListener("input", () => document.querySelector("#deploy-plan [name=check_index]")?.remove());
+// A plan is for what was filled in then, so that there is none any more, and nothing to carry out.
+form.addEventListener("input", () => {
+  const plan = document.getElementById("deploy-plan");
+  plan.querySelector(".plan")?.remove();
+  plan.querySelector("[value=deploy]")?.remove();
+  plan.querySelector("[value=plan]").className = "primary";
+});
 
 // Bundles
 

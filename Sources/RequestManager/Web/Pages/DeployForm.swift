@@ -1,4 +1,5 @@
 package import OrchModel
+import OrchSystem
 
 /// What somebody has filled in to deploy something.
 package struct DeployForm: Sendable {
@@ -24,8 +25,14 @@ package struct DeployForm: Sendable {
     var runtime: String? { values["runtime"] }
     var server: String? { values["server"] }
     package var file: String? { values["source"] == "file" ? values["file"] : nil }
-    /// Whether the plan has been seen and shall be carried out.
-    package var isConfirmed: Bool { values["act"] == "deploy" }
+    /// Whether the plan of just what is filled in has been seen, and shall be carried out.
+    package var isConfirmed: Bool { values["act"] == "deploy" && values["planned"] == fingerprint }
+
+    /// Tells what is filled in from anything else.
+    var fingerprint: String {
+        let pairs = values.filter { !["act", "planned", "check_index", "token"].contains($0.key) }.sorted { $0.key < $1.key }
+        return String(QuickHash.hash(pairs.flatMap { Array("\($0.key)=\($0.value)\0".utf8) }), radix: 16)
+    }
 
     /// - Throws: `invalidRequest` that names the field that is wrong.
     package func request() throws(OrchError) -> DeployRequest {

@@ -31,6 +31,7 @@ struct DeployPage: Page {
         }
         fields["servers"] = servers.map { ["value": $0, "chosen": $0 == form.server] as Fields }
         fields["plan"] = outcome.plan.map(Self.fields)
+        fields["planned"] = form.fingerprint
         fields["refusal"] = outcome.refusal
         fields["mistakes"] = outcome.mistakes.map { ["line": $0.line, "column": $0.column, "message": $0.message] }
         let deployments = await view.plane.services().compactMap(\.deployment)

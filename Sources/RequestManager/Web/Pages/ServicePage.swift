@@ -9,6 +9,7 @@ struct ServicePage: Page {
     let showsFigures = true
 
     private static let shownEvents = 12
+    private static let shownEndpoints = 6
 
     func parts(_ view: PageView) async throws -> [PagePart] {
         guard let service = await view.plane.services().first(where: { $0.name == name }) else {
@@ -54,7 +55,7 @@ struct ServicePage: Page {
     /// The addresses that can be called.
     static func pings(_ service: ServiceView) -> [Fields] {
         let own = service.addresses.map { ["address": $0, "isService": true, "link": $0.hasPrefix("http")] as Fields }
-        return own + service.endpoints.map { ["address": $0, "isService": false, "link": false] as Fields }
+        return own + service.endpoints.prefix(Self.shownEndpoints).map { ["address": $0, "isService": false, "link": false] as Fields }
     }
 
     private static func revisions(_ history: HistoryView, here: String) -> Fields {

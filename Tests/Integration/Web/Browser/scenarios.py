@@ -109,7 +109,7 @@ def mistakes_at_their_lines(address):
         browser.click("#deploy-mistakes button")
         chosen = browser.run("const box = document.activeElement; return box.value.slice(box.selectionStart, box.selectionEnd)")
         assert chosen == "replica: 2", chosen
-        browser.click("button[value=deploy]")
+        browser.click("button[value=plan]")
         browser.until("it is refused", lambda: "module.yaml:3" in browser.text("#form > [role=alert]"))
         assert "replica: 2" in browser.find("#deploy-file").get_attribute("value"), "nothing that was typed is lost"
         browser.fill("#deploy-file", "name: shop\ncommand: [sleep, '60']\n")
@@ -306,6 +306,7 @@ def bundles(address):
             browser.until("it can be uploaded", lambda: browser.find("#deploy-bundle").is_displayed())
             browser.find("#deploy-bundle").send_keys(path)
             browser.until("it is chosen", lambda: browser.find("#deploy-module").get_attribute("value") == "greeter:3.1")
+            browser.click("button[value=plan]")
             browser.click("button[value=deploy]")
             browser.until_text("done", "#rollout .headline")
             browser.until_text("hello from a bundle", "#log .lines")
@@ -378,7 +379,7 @@ def without_scripts(address):
         browser.open("/Deployment_Interface")
         browser.find("input[value=file]").click()
         browser.find("#deploy-file").send_keys("name: plain\ncommand: [sleep, '60']\nreplica: 1\n")
-        browser.find("button[value=deploy]").click()
+        browser.find("button[value=plan]").click()
         wait = lambda words: WebDriverWait(browser.driver, 20).until(lambda _: words in body())
         wait("Line 3")
         area = browser.find("#deploy-file")
