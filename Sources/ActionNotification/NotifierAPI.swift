@@ -36,7 +36,7 @@ struct NotifierAPI: Sendable {
     let token: String
 
     func application(port: Int, logger: Logger) -> some ApplicationProtocol {
-        let router = ModuleAPI.router(token: token) { group in
+        let router = ModuleAPI.router(token: token, metrics: metrics) { group in
             group.get("v1/incidents") { request, _ in
                 let all = await notifier.incidents
                 let wantsAll = request.uri.queryParameters["all"] == "true"
@@ -77,6 +77,20 @@ struct NotifierAPI: Sendable {
         }
         return Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: port)), logger: logger)
+    }
+
+    private func metrics() async throws -> String {
+        let (incidents, waiting) = (await notifier.incidents, try await store.waiting)
+        var text = MetricsText()
+        let open = Dictionary(grouping: incidents.filter { $0.state == .open }, by: \.severity.rawValue)
+        text.add(
+            "notifier_incidents_open", .gauge, "Incidents that are open, by severity.",
+            open.sorted { $0.key < $1.key }.map { (["severity": $0.key], Double($0.value.count)) })
+        text.add("notifier_rules", .gauge, "Rules that hold.", Double(await notifier.rules.count))
+        text.add(
+            "notifier_messages_waiting", .gauge, "Messages that have not arrived yet, by channel.",
+            await notifier.channelSettings.map { (["channel": $0.name], Double(waiting[$0.name] ?? 0)) })
+        return text.content
     }
 
     private func addSilences(to group: ModuleAPI.Group) {

@@ -100,9 +100,5 @@ struct RulesSource: Sendable {
         }
     }
 
-    private var stamp: String {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return "" }
-        return "\(status.st_ino) \(status.st_size) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
-    }
+    private var stamp: String { Files.stamp(path) ?? "" }
 }

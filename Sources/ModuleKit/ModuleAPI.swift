@@ -11,11 +11,19 @@ package enum ModuleAPI {
 
     /// - Parameters:
     ///   - token: what the agent shows.
+    ///   - metrics: the module's figures in the text format of Prometheus.
     ///   - add: adds what only the agent may ask.
-    /// - Returns: a router with `GET /health` and all of that.
-    package static func router(token: String, _ add: (Group) -> Void) -> Router<BasicRequestContext> {
+    /// - Returns: a router with `GET /health`, `GET /metrics` and all of that.
+    package static func router(
+        token: String, metrics: @escaping @Sendable () async throws -> String, _ add: (Group) -> Void
+    ) -> Router<BasicRequestContext> {
         let router = Router()
         router.get("health") { _, _ in try answer(["status": "ready"]) }
+        router.get("metrics") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: MetricsText.type],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: try await metrics())))
+        }
         add(router.group().add(middleware: TokenGuard(token: token)).add(middleware: Errors()))
         return router
     }

@@ -320,6 +320,10 @@ extension ModuleSpec {
 
     package var startsFirst: Bool { sideBySideObstacle == nil }
 
+    /// Says of which module a service is a run that is there for a while.
+    package static let runLabel = "orch.run-of"
+    package var isRun: Bool { labels[Self.runLabel] != nil }
+
     /// A module that ends by itself: its instances may complete.
     package var isJob: Bool { restart.policy != .always }
 

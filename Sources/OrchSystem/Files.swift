@@ -126,6 +126,13 @@ package enum Files {
     }
 
     /// Bytes, or `nil` when there is no such file.
+    /// What differs once a file has been written to or replaced; `nil` where there is none.
+    package static func stamp(_ path: String) -> String? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return "\(status.st_ino) \(status.st_size) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+    }
+
     package static func size(_ path: String) -> Int64? {
         var status = stat()
         return stat(path, &status) == 0 ? Int64(status.st_size) : nil

@@ -12,12 +12,18 @@ struct AgentAction: ScheduleAction {
 
     let agent: AgentClient
 
-    func perform(_ schedule: Schedule) async throws {
+    func perform(_ schedule: Schedule, _ act: ScheduledAct) async throws {
         switch schedule.action {
         case .http: try await call(schedule.url ?? "")
         case .deploy:
             let _: DeploymentView = try await agent.call(
                 "POST", "/v1/deployments", body: DeployRequest(module: schedule.module?.rawValue))
+        case .job: try await JobRunner(agent: agent).run(schedule, act)
+        case .scale:
+            let _: DeploymentView = try await agent.change(
+                "POST", "/v1/services/\(schedule.module?.rawValue ?? "")/scale",
+                body: ChangeRequest(replicas: schedule.replicas))
+        case .window: throw OrchError(.failed, "a window opens or closes")
         case .start, .stop, .restart:
             let module = schedule.module?.rawValue ?? ""
             let _: DeploymentView = try await agent.change("POST", "/v1/services/\(module)/\(schedule.action.rawValue)")

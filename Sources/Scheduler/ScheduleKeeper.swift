@@ -4,14 +4,23 @@ import OrchSystem
 
 /// Carries out what is due. The agent and the web are behind it.
 protocol ScheduleAction: Sendable {
-    func perform(_ schedule: Schedule) async throws
+    /// - Parameter act: one of its due times.
+    func perform(_ schedule: Schedule, _ act: ScheduledAct) async throws
+}
+
+struct ScheduledAct: Sendable {
+    var due: Timestamp
+    /// It was begun by a scheduler that has ended meanwhile.
+    var isResumed = false
+    /// Due times of the same schedule that still run, and are to give way.
+    var replaced: [Timestamp] = []
 }
 
 /// Keeps the schedules and acts at their due times.
 ///
 /// A due time is written down before its act and marked as ended after it: it is acted on once at most, whatever crashes.
 /// What becomes of due times that passed while the scheduler did not run is ``Schedule/Missed``. A schedule never runs
-/// beside itself; different ones do.
+/// beside itself, unless it is a job that says so; different ones do.
 actor ScheduleKeeper {
     private static let longestSleep = TimeSpan.seconds(60)
     private static let interruption = "interrupted: the scheduler ended meanwhile"
@@ -23,7 +32,13 @@ actor ScheduleKeeper {
     private var records: [ModuleName: ScheduleRecord] = [:]
     private var recurrences: [ModuleName: Recurrence] = [:]
     private var lastRuns: [ModuleName: ScheduleRun] = [:]
-    private var running: Set<ModuleName> = []
+    private var running: [ModuleName: [Timestamp]] = [:]
+    private var calendars: [String: [String]] = [:]
+    /// Why a schedule is never due.
+    private var problems: [ModuleName: String] = [:]
+    /// Jobs that were begun by a scheduler that has ended.
+    private var unfinished: [(name: ModuleName, run: ScheduleRun)] = []
+    private(set) var counts = Counts()
     private var queue = DueQueue()
     private let changes = Signal()
 
@@ -35,45 +50,90 @@ actor ScheduleKeeper {
         self.logger = logger
     }
 
-    /// Reads what was kept, and takes over what the configuration file says now.
-    func load(configured: [Schedule], at now: Timestamp) async throws {
-        try await store.endInterrupted(at: now, outcome: Self.interruption)
+    /// Reads what was kept, and takes over what the configuration says now.
+    func load(configured: ScheduleConfiguration, at now: Timestamp) async throws {
+        let jobs = Set(try await store.load().map(\.record.schedule).filter { $0.action == .job }.map(\.name))
+        // Jobs go on without us, so that they are only waited for; how far anything else came nobody knows.
+        unfinished = try await store.unfinished().filter { jobs.contains($0.name) }
+        for (name, run) in unfinished { running[name, default: []].append(run.due) }
+        try await store.endInterrupted(at: now, outcome: Self.interruption, except: unfinished)
         for (record, run) in try await store.load() {
             records[record.schedule.name] = record
             lastRuns[record.schedule.name] = run
         }
-        let names = Set(configured.map(\.name))
+        try await configure(configured, at: now)
+        logger.info("\(records.count) schedules")
+    }
+
+    /// Takes over what the configuration says now; what people have set stays.
+    ///
+    /// - Throws: `invalidRequest` for a schedule of it that is wrong. Nothing is changed then.
+    func configure(_ configuration: ScheduleConfiguration, at now: Timestamp) async throws {
+        try configuration.check(at: now)
+        let names = Set(configuration.schedules.map(\.name))
         let removed = records.values.filter { $0.isConfigured && !names.contains($0.schedule.name) }
             .map(\.schedule.name)
-        let changed = configured.filter { records[$0.name]?.schedule != $0 }.map {
-            ScheduleRecord(schedule: $0, createdAt: now, isConfigured: true, isPaused: false, countsSince: now)
-        }
-        for name in removed { forget(name) }
-        for record in changed { records[record.schedule.name] = record }
-        for (name, record) in records {
-            recurrences[name] = try Recurrence(record.schedule, anchor: record.createdAt)
-            plan(name, at: now)
+        let changed = try configuration.schedules.filter { records[$0.name]?.schedule != $0 }.map {
+            ScheduleRecord(
+                schedule: $0, createdAt: now, isConfigured: true, isPaused: false,
+                countsSince: try Recurrence($0, anchor: now, calendars: configuration.calendars).countsSince(now))
         }
         try await store.save(changed, removed: removed)
-        logger.info("\(records.count) schedules")
+        calendars = configuration.calendars
+        for name in removed { forget(name) }
+        for record in changed { records[record.schedule.name] = record }
+        for name in records.keys { prepare(name, at: now) }
+        for record in changed { applyWindow(record.schedule, at: now) }
+        changes.send()
+    }
+
+    /// A service should be at once as its window has it, whatever the schedule said before.
+    private func applyWindow(_ schedule: Schedule, at now: Timestamp) {
+        guard schedule.action == .window, recurrences[schedule.name] != nil else { return }
+        queue.set(DueQueue.Entry(fires: now, due: now, name: schedule.name))
+    }
+
+    /// Finds out when a schedule is due. One that was right when it was set may not be any more; then it says so.
+    private func prepare(_ name: ModuleName, at now: Timestamp) {
+        guard let record = records[name] else { return }
+        do throws(OrchError) {
+            recurrences[name] = try Recurrence(record.schedule, anchor: record.createdAt, calendars: calendars)
+            problems[name] = nil
+        } catch {
+            recurrences[name] = nil
+            if problems.updateValue(error.message, forKey: name) != error.message {
+                logger.error("never due", metadata: ["schedule": "\(name)", "cause": "\(error.message)"])
+            }
+        }
+        plan(name, at: now)
     }
 
     // MARK: What there is
 
-    struct State: Sendable {
-        var record: ScheduleRecord
-        var next: Timestamp?
-        var lastRun: ScheduleRun?
-        var isRunning: Bool
+    /// What has been done since the scheduler started.
+    struct Counts: Sendable {
+        var done = 0
+        var failed = 0
+        /// By how much acts began later than they should have, in seconds: altogether, and at most.
+        var lateness = 0.0
+        var worstLateness = 0.0
     }
 
-    var all: [State] { records.keys.sorted().compactMap { try? state(of: $0) } }
+    var all: [ScheduleView] { records.keys.sorted().compactMap { try? state(of: $0) } }
 
     /// - Throws: `notFound`.
-    func state(of name: ModuleName) throws(OrchError) -> State {
+    func state(of name: ModuleName) throws(OrchError) -> ScheduleView {
         guard let record = records[name] else { throw unknown(name) }
-        return State(
-            record: record, next: queue[name]?.due, lastRun: lastRuns[name], isRunning: running.contains(name))
+        return ScheduleView(
+            schedule: record.schedule, next: queue[name]?.due, lastRun: lastRuns[name], isPaused: record.isPaused,
+            isRunning: running[name] != nil, problem: problems[name])
+    }
+
+    /// When a schedule that is not set yet would be due.
+    ///
+    /// - Throws: `invalidRequest` for one that is wrong.
+    func dueTimes(of schedule: Schedule, after now: Timestamp, count: Int) throws(OrchError) -> [Timestamp] {
+        try Recurrence(schedule, anchor: now, calendars: calendars).dueTimes(after: now, count: count)
     }
 
     /// The next due times of a schedule, those of a paused one as if it were not.
@@ -99,18 +159,21 @@ actor ScheduleKeeper {
 
     // MARK: Changes
 
-    /// - Throws: `invalidRequest` for a schedule that is wrong. Nothing is changed then.
-    func put(_ schedule: Schedule, at now: Timestamp) async throws {
-        let recurrence = try Recurrence(schedule, anchor: now)
-        let record = ScheduleRecord(
-            schedule: schedule, createdAt: now, isConfigured: false, isPaused: false, countsSince: now)
-        try await store.save([record])
-        records[schedule.name] = record
-        recurrences[schedule.name] = recurrence
-        plan(schedule.name, at: now)
+    /// - Throws: `invalidRequest` for one that is wrong. Nothing is changed then.
+    func put(_ schedules: [Schedule], at now: Timestamp) async throws {
+        let new = try schedules.map { schedule in
+            ScheduleRecord(
+                schedule: schedule, createdAt: now, isConfigured: false, isPaused: false,
+                countsSince: try Recurrence(schedule, anchor: now, calendars: calendars).countsSince(now))
+        }
+        try await store.save(new)
+        for record in new {
+            records[record.schedule.name] = record
+            prepare(record.schedule.name, at: now)
+            applyWindow(record.schedule, at: now)
+        }
         logger.info(
-            "schedule set",
-            metadata: ["schedule": "\(schedule.name)", "next": "\(queue[schedule.name]?.due.description ?? "never")"])
+            "set", metadata: ["schedules": "\(new.count)", "first": "\(new.first?.schedule.name.rawValue ?? "")"])
         changes.send()
     }
 
@@ -125,6 +188,7 @@ actor ScheduleKeeper {
         records[name] = nil
         recurrences[name] = nil
         lastRuns[name] = nil
+        problems[name] = nil
         queue.remove(name)
     }
 
@@ -144,31 +208,40 @@ actor ScheduleKeeper {
     ///
     /// - Throws: `notFound`; `conflict` while it runs; whatever the act throws.
     func runNow(_ name: ModuleName, at now: Timestamp) async throws {
-        guard records[name] != nil else { throw unknown(name) }
-        guard running.insert(name).inserted else {
+        guard let schedule = records[name]?.schedule else { throw unknown(name) }
+        guard running[name] == nil || schedule.overlaps else {
             throw OrchError(.conflict, "\(name) is running already")
         }
-        queue.remove(name)
+        let act = beginning(name, due: now)
+        if !schedule.overlaps { queue.remove(name) }
         let run = ScheduleRun(due: now, beganAt: now)
         do {
             _ = try await store.begin([(name, run)])
             lastRuns[name] = run
         } catch {
-            running.remove(name)
+            ended(name, due: now)
             plan(name, at: .now())
             throw error
         }
-        try await Task { try await carryOut(name, run) }.value
+        try await Task { try await carryOut(name, run, act) }.value
     }
 
     // MARK: Acting
 
+    private typealias Begun = (name: ModuleName, run: ScheduleRun, act: ScheduledAct)
+
     /// Acts until the task is cancelled.
     func run() async {
         await withDiscardingTaskGroup { group in
+            for (name, run) in unfinished {
+                group.addTask {
+                    try? await self.carryOut(name, run, ScheduledAct(due: run.due, isResumed: true))
+                }
+            }
+            unfinished = []
             while !Task.isCancelled {
-                for (name, run) in await beginDue(at: .now()) {
-                    group.addTask { try? await self.carryOut(name, run) }
+                for (name, run, act) in await beginDue(at: .now()) {
+                    group.addTask { try? await self.carryOut(name, run, act) }
                 }
                 let seen = changes.count
                 // The wall clock may be set, so it is looked at again.
@@ -178,51 +251,69 @@ actor ScheduleKeeper {
         }
     }
 
-    private func beginDue(at now: Timestamp) async -> [(name: ModuleName, run: ScheduleRun)] {
-        var runs: [(name: ModuleName, run: ScheduleRun)] = []
+    private func beginDue(at now: Timestamp) async -> [Begun] {
+        var runs: [Begun] = []
         while let entry = queue.popDue(at: now) {
             guard let recurrence = recurrences[entry.name], let schedule = records[entry.name]?.schedule else {
                 continue
             }
-            let due = schedule.missed == .once ? recurrence.last(upTo: now, from: entry.due) : entry.due
-            running.insert(entry.name)
-            runs.append((entry.name, ScheduleRun(due: due, beganAt: now)))
+            let due = schedule.missedPolicy == .once ? recurrence.last(upTo: now, from: entry.due) : entry.due
+            let act = beginning(entry.name, due: due)
+            runs.append((entry.name, ScheduleRun(due: due, beganAt: now), act))
+            let late = (now - entry.fires).seconds
+            counts.lateness += late
+            counts.worstLateness = max(counts.worstLateness, late)
         }
         guard !runs.isEmpty else { return [] }
         var begun: Set<ModuleName> = []
         do {
-            begun = try await store.begin(runs)
+            begun = try await store.begin(runs.map { ($0.name, $0.run) })
         } catch {
             logger.error(
                 "\(runs.count) due times cannot be written down and are left out", metadata: ["cause": "\(error)"])
         }
-        for (name, run) in runs {
+        for (name, run, _) in runs {
             lastRuns[name] = run
-            if begun.contains(name) { continue }
-            running.remove(name)
-            plan(name, at: .now())
+            let isBegun = begun.contains(name)
+            if !isBegun { ended(name, due: run.due) }
+            if !isBegun || records[name]?.schedule.overlaps == true { plan(name, at: .now()) }
         }
         return runs.filter { begun.contains($0.name) }
     }
 
-    private func carryOut(_ name: ModuleName, _ begun: ScheduleRun) async throws {
+    /// Notes that a due time is acted on.
+    private func beginning(_ name: ModuleName, due: Timestamp) -> ScheduledAct {
+        let others = running[name] ?? []
+        running[name] = others + [due]
+        let gives = records[name]?.schedule.concurrency == .replace
+        return ScheduledAct(due: due, replaced: gives ? others : [])
+    }
+
+    private func ended(_ name: ModuleName, due: Timestamp) {
+        running[name]?.removeAll { $0 == due }
+        if running[name]?.isEmpty == true { running[name] = nil }
+    }
+
+    private func carryOut(_ name: ModuleName, _ begun: ScheduleRun, _ act: ScheduledAct) async throws {
         var run = begun
         defer {
-            running.remove(name)
+            ended(name, due: run.due)
             if records[name] != nil {
-                lastRuns[name] = run
+                if run.due >= lastRuns[name]?.due ?? run.due { lastRuns[name] = run }
                 plan(name, at: .now())
                 changes.send()
             }
         }
-        guard let schedule = records[name]?.schedule else { return }
+        guard var schedule = records[name]?.schedule else { return }
+        if let recurrence = recurrences[name] { schedule.action = recurrence.action(of: schedule, at: run.due) }
         let result: Result<Void, any Error>
         let facts: Logger.Metadata = [
             "schedule": "\(name)", "action": "\(schedule.action.rawValue)", "due": "\(run.due)",
         ]
         do {
-            try await action.perform(schedule)
+            try await action.perform(schedule, act)
             run.outcome = "done"
+            counts.done += 1
             logger.info("done", metadata: facts)
             result = .success(())
         } catch {
@@ -230,6 +321,7 @@ actor ScheduleKeeper {
             try Task.checkCancellation()
             let cause = OrchError(wrapping: error, "\(error)").message
             run.outcome = cause
+            counts.failed += 1
             logger.error("failed", metadata: facts.merging(["cause": "\(cause)"]) { first, _ in first })
             result = .failure(error)
         }
@@ -243,13 +335,13 @@ actor ScheduleKeeper {
         try result.get()
     }
 
-    /// Sets when a schedule is acted on next, unless it runs just now.
+    /// Sets when a schedule is acted on next, unless it runs just now and may not beside itself.
     private func plan(_ name: ModuleName, at now: Timestamp) {
         queue.remove(name)
-        guard let record = records[name], let recurrence = recurrences[name], !record.isPaused, !running.contains(name)
-        else { return }
+        guard let record = records[name], let recurrence = recurrences[name], !record.isPaused else { return }
         let schedule = record.schedule
-        let skips = schedule.missed ?? .skip == .skip
+        if running[name] != nil, !schedule.overlaps { return }
+        let skips = schedule.missedPolicy == .skip
         let seen = max(record.countsSince, lastRuns[name]?.due ?? record.countsSince)
         var due = recurrence.next(after: skips ? now - (schedule.jitter ?? .zero) : min(seen, now))
         while skips, let passed = due, passed + schedule.delay(of: passed) <= now {

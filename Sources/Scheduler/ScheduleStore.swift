@@ -24,22 +24,6 @@ struct ScheduleRecord: Codable, Sendable, Equatable {
     }
 }
 
-/// One time that a schedule was acted on.
-struct ScheduleRun: Codable, Sendable, Equatable {
-    /// With the schedule's name what tells it from every other one.
-    var due: Timestamp
-    var beganAt: Timestamp
-    /// `nil` while it goes on.
-    var endedAt: Timestamp?
-    var outcome: String?
-
-    enum CodingKeys: String, CodingKey {
-        case due, outcome
-        case beganAt = "began_at"
-        case endedAt = "ended_at"
-    }
-}
-
 /// Keeps schedules and their runs in one SQLite database. What was saved is on disk.
 struct ScheduleStore: Sendable {
     /// So many runs of a schedule are kept.
@@ -136,11 +120,30 @@ struct ScheduleStore: Sendable {
         }
     }
 
+    /// What was going on when the scheduler itself ended.
+    func unfinished() async throws -> [(name: ModuleName, run: ScheduleRun)] {
+        try await queue.read { database in
+            try Row.fetchAll(database, sql: "SELECT * FROM run WHERE ended IS NULL ORDER BY due").map {
+                (ModuleName(unchecked: $0["schedule"]), Self.run($0))
+            }
+        }
+    }
+
     /// Ends what was going on when the scheduler itself ended. It is not begun again: nobody knows how far it came.
-    func endInterrupted(at now: Timestamp, outcome: String) async throws {
+    ///
+    /// - Parameter except: what is gone on with.
+    func endInterrupted(at now: Timestamp, outcome: String, except: [(name: ModuleName, run: ScheduleRun)]) async throws
+    {
+        let kept = except.map { "\($0.name) \($0.run.due.nanoseconds)" }
         try await queue.write { database in
-            try database.execute(
-                sql: "UPDATE run SET ended = ?, outcome = ? WHERE ended IS NULL", arguments: [now.nanoseconds, outcome])
+            let all = try Row.fetchAll(database, sql: "SELECT schedule, due FROM run WHERE ended IS NULL")
+            for row in all {
+                let (name, due): (String, Int64) = (row["schedule"], row["due"])
+                if kept.contains("\(name) \(due)") { continue }
+                try database.execute(
+                    sql: "UPDATE run SET ended = ?, outcome = ? WHERE schedule = ? AND due = ?",
+                    arguments: [now.nanoseconds, outcome, name, due])
+            }
         }
     }
 

@@ -6,26 +6,6 @@ import OrchSystem
 
 /// The scheduler's HTTP interface, asked through the agent.
 struct SchedulerAPI: Sendable {
-    private struct View: Codable {
-        var schedule: Schedule
-        var next: Timestamp?
-        var lastRun: ScheduleRun?
-        var isPaused: Bool
-        var isRunning: Bool
-
-        init(_ state: ScheduleKeeper.State) {
-            schedule = state.record.schedule
-            (next, lastRun, isPaused, isRunning) = (state.next, state.lastRun, state.record.isPaused, state.isRunning)
-        }
-
-        enum CodingKeys: String, CodingKey {
-            case schedule, next
-            case lastRun = "last_run"
-            case isPaused = "paused"
-            case isRunning = "running"
-        }
-    }
-
     private static let shownTimes = 10
     private static let shownRuns = 20
 
@@ -34,12 +14,12 @@ struct SchedulerAPI: Sendable {
     let token: String
 
     func application(port: Int, logger: Logger) -> some ApplicationProtocol {
-        let router = ModuleAPI.router(token: token) { group in
+        let router = ModuleAPI.router(token: token, metrics: metrics) { group in
             group.get("v1/schedules") { _, _ in
-                try ModuleAPI.answer(await keeper.all.map(View.init))
+                try ModuleAPI.answer(await keeper.all)
             }
             group.get("v1/schedules/:name") { _, context in
-                try ModuleAPI.answer(View(await keeper.state(of: Self.name(context))))
+                try ModuleAPI.answer(await keeper.state(of: Self.name(context)))
             }
             group.get("v1/schedules/:name/runs") { request, context in
                 let limit = try Self.number("limit", request) ?? Self.shownRuns
@@ -47,8 +27,8 @@ struct SchedulerAPI: Sendable {
             }
             group.post("v1/preview") { request, context in
                 let schedule = try await request.decode(as: Schedule.self, context: context)
-                let recurrence = try Recurrence(schedule, anchor: .now())
-                return try ModuleAPI.answer(recurrence.dueTimes(after: .now(), count: Self.shownTimes))
+                return try ModuleAPI.answer(
+                    await keeper.dueTimes(of: schedule, after: .now(), count: Self.shownTimes))
             }
             group.get("v1/schedules/:name/next") { request, context in
                 let count = try Self.number("count", request) ?? Self.shownTimes
@@ -65,10 +45,16 @@ struct SchedulerAPI: Sendable {
                 }
                 return try ModuleAPI.answer(["status": "done"])
             }
+            // All of them or none.
+            group.put("v1/schedules") { request, context in
+                let schedules = try await request.decode(as: [Schedule].self, context: context)
+                try await keeper.put(schedules, at: .now())
+                return try ModuleAPI.answer(["set": schedules.count])
+            }
             group.put("v1/schedules/:name") { request, context in
                 var schedule = try await request.decode(as: Schedule.self, context: context)
                 schedule.name = try Self.name(context)
-                try await keeper.put(schedule, at: .now())
+                try await keeper.put([schedule], at: .now())
                 return try ModuleAPI.answer(schedule)
             }
             group.delete("v1/schedules/:name") { _, context in
@@ -78,6 +64,24 @@ struct SchedulerAPI: Sendable {
         }
         return Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: port)), logger: logger)
+    }
+
+    private func metrics() async -> String {
+        let (schedules, counts) = (await keeper.all, await keeper.counts)
+        var text = MetricsText()
+        text.add("scheduler_schedules", .gauge, "Schedules that are set.", Double(schedules.count))
+        text.add(
+            "scheduler_running", .gauge, "Schedules that are acted on now.", Double(schedules.count(where: \.isRunning))
+        )
+        text.add(
+            "scheduler_paused", .gauge, "Schedules that are paused.", Double(schedules.count(where: \.isPaused)))
+        text.add(
+            "scheduler_runs_total", .counter, "Acts by what came of them.",
+            [(["outcome": "done"], Double(counts.done)), (["outcome": "failed"], Double(counts.failed))])
+        text.add("scheduler_lateness_seconds_total", .counter, "By how much acts began late.", counts.lateness)
+        text.add(
+            "scheduler_lateness_seconds_max", .gauge, "By how much an act began late at most.", counts.worstLateness)
+        return text.content
     }
 
     private static func name(_ context: some RequestContext) throws -> ModuleName {

@@ -14,6 +14,7 @@ struct Benchmark: Sendable {
         Benchmark(name: "footprint", run: footprint),
         Benchmark(name: "proxy", run: ProxyBenchmark.run), Benchmark(name: "update", run: update),
         Benchmark(name: "containers", run: ContainerBenchmark.run), Benchmark(name: "push", run: PushBenchmark.run),
+        Benchmark(name: "schedules", run: ScheduleBenchmark.run),
         Benchmark(name: "capture", run: CaptureBenchmark.run), Benchmark(name: "ship", run: ShipBenchmark.run),
         Benchmark(name: "broker", run: BrokerBenchmark.run), Benchmark(name: "read", run: ReadBenchmark.run),
     ]

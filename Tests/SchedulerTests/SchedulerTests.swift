@@ -118,9 +118,10 @@ struct RecurrenceTests {
     private let start = Timestamp(seconds: 1_000_000)
 
     private func schedule(cron: String? = nil, every: TimeSpan? = nil, at: Timestamp? = nil) -> Schedule {
-        Schedule(
-            name: ModuleName(unchecked: "s"), cron: cron, timeZone: nil, every: every, at: at, action: .restart,
-            module: ModuleName(unchecked: "shop"), url: nil, missed: nil, jitter: nil)
+        var schedule = Schedule(name: ModuleName(unchecked: "s"), action: .restart)
+        schedule.module = ModuleName(unchecked: "shop")
+        (schedule.cron, schedule.every, schedule.at) = (cron, every, at)
+        return schedule
     }
 
     @Test func `an interval counts from its anchor, whenever it is asked`() throws {

@@ -42,6 +42,8 @@ struct InstanceGuard: RouterMiddleware {
             // What lies in other instances may be anything.
             return parts.count == 4 && parts[1] == "instances" && parts[3].hasPrefix("file") ? nil : .read
         }
+        // The route looks whether it is a run.
+        if method == .delete, parts.count == 3, parts[1] == "services" { return .operate }
         guard method == .post else { return nil }
         switch (parts[1], parts.count) {
         case ("deployments", 2), ("plan", 2), ("start_module", 3), ("stop_module", 3): return .operate

@@ -39,7 +39,7 @@ extension Routes {
     private func check(_ request: DeployRequest, _ context: APIContext) throws(OrchError) {
         guard context.instance != nil else { return }
         var allowed = DeployRequest(module: request.module, replicas: request.replicas)
-        (allowed.path, allowed.checkIndex) = (request.path, request.checkIndex)
+        (allowed.path, allowed.checkIndex, allowed.alias) = (request.path, request.checkIndex, request.alias)
         if request != allowed {
             throw OrchError(.notAllowed, "an instance may deploy known modules as they are, and set 'replicas'")
         }

@@ -11,7 +11,13 @@ extension Routes {
             let name = try context.name(ModuleName.self, "name")
             return try JSONAnswer.response(try await inspect(name))
         }
-        v1.delete("services/:name") { _, context in try await change(.remove, context) }
+        v1.delete("services/:name") { _, context in
+            let name = try context.name(ModuleName.self, "name")
+            if context.instance != nil, await agent.deployer.spec(of: name)?.isRun != true {
+                throw OrchError(.notAllowed, "an instance may remove runs of modules, and \(name) is none")
+            }
+            return try await change(.remove, context)
+        }
         v1.post("services/:name/start") { _, context in try await change(.start, context) }
         v1.post("services/:name/stop") { _, context in try await change(.stop, context) }
         v1.post("services/:name/restart") { _, context in try await change(.restart, context) }

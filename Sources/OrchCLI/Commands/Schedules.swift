@@ -8,81 +8,30 @@ private enum SchedulerDoor {
     static let path = "/v1/modules/scheduler/api/v1"
 }
 
-private struct ScheduleRow: Codable, Sendable {
-    struct Schedule: Codable, Sendable {
-        var name: String
-        var cron: String?
-        var timeZone: String?
-        var every: String?
-        var at: Timestamp?
-        var action: String
-        var module: String?
-        var url: String?
-        var missed: String?
-        var jitter: String?
-
-        enum CodingKeys: String, CodingKey {
-            case name, cron, every, at, action, module, url, missed, jitter
-            case timeZone = "time_zone"
-        }
-
-        /// When it is due, as it was written.
-        var times: String {
-            if let cron { return timeZone.map { "\(cron) (\($0))" } ?? cron }
-            return every.map { "every \($0)" } ?? at.map { "at \($0)" } ?? ""
-        }
-    }
-
-    struct Run: Codable, Sendable {
-        var due: Timestamp
-        var beganAt: Timestamp
-        var endedAt: Timestamp?
-        var outcome: String?
-
-        enum CodingKeys: String, CodingKey {
-            case due, outcome
-            case beganAt = "began_at"
-            case endedAt = "ended_at"
-        }
-    }
-
-    var schedule: Schedule
-    var next: Timestamp?
-    var lastRun: Run?
-    var isPaused: Bool
-    var isRunning: Bool
-
-    enum CodingKeys: String, CodingKey {
-        case schedule, next
-        case lastRun = "last_run"
-        case isPaused = "paused"
-        case isRunning = "running"
-    }
-}
-
 extension CommandSpec {
     static let scheduleList = CommandSpec(
         name: "schedule ls", summary: "List schedules with their next due times", examples: ["orch schedule ls"]
     ) { invocation in
-        let rows: [ScheduleRow] = try await invocation.client().call("GET", "\(SchedulerDoor.path)/schedules")
-        let columns: [Column<ScheduleRow>] = [
-            Column("SCHEDULE") { $0.schedule.name },
+        let rows: [ScheduleView] = try await invocation.client().call("GET", "\(SchedulerDoor.path)/schedules")
+        let columns: [Column<ScheduleView>] = [
+            Column("SCHEDULE") { $0.schedule.name.rawValue },
             Column("WHEN") { $0.schedule.times },
-            Column("ACTION") { "\($0.schedule.action) \($0.schedule.module ?? $0.schedule.url ?? "")" },
+            Column("ACTION") { $0.schedule.act },
             Column("NEXT") {
-                $0.isRunning ? "running" : $0.isPaused ? "paused" : $0.next?.rfc3339(decimals: 0) ?? "never"
+                $0.problem
+                    ?? ($0.isRunning ? "running" : $0.isPaused ? "paused" : $0.next?.rfc3339(decimals: 0) ?? "never")
             },
             Column("LAST") { $0.lastRun?.due.rfc3339(decimals: 0) ?? "-" },
             Column("OUTCOME") { $0.lastRun?.outcome ?? "" },
         ]
-        try invocation.console.list(rows, columns, name: { $0.schedule.name }, empty: "no schedules")
+        try invocation.console.list(rows, columns, name: { $0.schedule.name.rawValue }, empty: "no schedules")
         return 0
     }
 
     static let scheduleAdd = CommandSpec(
         name: "schedule add", summary: "Set a schedule, and show when it is due next",
         discussion:
-            "Give one of --cron, --every and --at, and one of --start, --stop, --restart, --deploy and --call. With --dry-run only the due times are shown.",
+            "Give one of --cron, --every and --at, and what is done then; a window has --from and --to instead, and a service of it runs between them. With --dry-run only the due times are shown. A job runs its module to the end as a service of its own, NAME-TIME, which is gone afterwards; its log stays in the module's topic.",
         operands: [OperandSpec("NAME", "Name of the schedule; one that is there is replaced.")],
         options: [
             OptionSpec(
@@ -96,10 +45,32 @@ extension CommandSpec {
             OptionSpec("stop", nil, .text, "MODULE", names: .modules, "Stop a service."),
             OptionSpec("restart", nil, .text, "MODULE", names: .modules, "Restart a service."),
             OptionSpec("deploy", nil, .text, "MODULE", names: .modules, "Deploy a known module."),
+            OptionSpec("scale", nil, .text, "MODULE", names: .modules, "Run as many instances as --replicas says."),
+            OptionSpec("job", nil, .text, "MODULE", names: .modules, "Run a module to its end."),
+            OptionSpec(
+                "window", nil, .text, "MODULE", names: .modules, "Start a service at --from and stop it at --to."),
             OptionSpec("call", nil, .text, "URL", "Send a POST to an address."),
+            OptionSpec("from", nil, .text, "TIME", "When a window opens, as in 08:00."),
+            OptionSpec(
+                "to", nil, .text, "TIME", "When it closes; one that closes before it opens lasts over midnight."),
+            OptionSpec("days", nil, .text, "DAYS", "When it opens, as in mon-fri; every day by default."),
+            OptionSpec(
+                "except", nil, .text, "DAYS",
+                "Days on which nothing is due, with commas: 2026-12-25, 2026-12-24/2026-12-31, or calendars of the configuration."
+            ),
+            OptionSpec("replicas", nil, .integer(0...1000), "COUNT", "For --scale."),
+            OptionSpec("timeout", nil, .duration, "SPAN", "How long a try of a job may take; without end by default."),
+            OptionSpec("retries", nil, .integer(0...100), "COUNT", "How often a job that failed is tried again."),
+            OptionSpec(
+                "retry-delay", nil, .duration, "SPAN",
+                "Before the first of them, 10s by default; twice as long before each further one, up to an hour."),
+            OptionSpec(
+                "concurrency", nil, .choice(Schedule.Concurrency.allCases.map(\.rawValue)), "POLICY",
+                "What becomes of a job that is due while it runs: allow runs it beside itself, forbid, the default, leaves it to --missed, replace ends the one before."
+            ),
             OptionSpec(
                 "missed", nil, .choice(["skip", "once", "all"]), "POLICY",
-                "What becomes of due times that pass while the scheduler does not run, or the schedule still does; skip by default, once makes up for the last one, all for each."
+                "What becomes of due times that pass while the scheduler does not run, or the schedule still does; skip by default and once for windows, once makes up for the last one, all for each."
             ),
             OptionSpec("jitter", nil, .duration, "SPAN", "Act later than due by a part of it, up to 24h."),
             OptionSpec("dry-run", nil, "Set nothing."),
@@ -107,6 +78,8 @@ extension CommandSpec {
         examples: [
             "orch schedule add nightly --cron '0 3 * * *' --time-zone Europe/Berlin --restart shop",
             "orch schedule add poll --every 10m --call http://127.0.0.1:8080/poll",
+            "orch schedule add backup --cron '30 1 * * *' --job backup --timeout 1h --retries 2",
+            "orch schedule add office --window shop --from 08:00 --to 18:00 --days mon-fri --except 2026-12-25",
         ]
     ) { invocation in
         let client = try invocation.client()
@@ -114,31 +87,53 @@ extension CommandSpec {
         let times: [Timestamp] = try await client.call("POST", "\(SchedulerDoor.path)/preview", body: schedule)
         if try !invocation.flag("dry-run") {
             let _: JSONValue = try await client.call(
-                "PUT", "\(SchedulerDoor.path)/schedules/\(schedule.name.percentEncoded)", body: schedule)
+                "PUT", "\(SchedulerDoor.path)/schedules/\(schedule.name)", body: schedule)
         }
         try show(times, invocation)
         return 0
     }
 
-    private static func schedule(_ invocation: Invocation) throws(OrchError) -> ScheduleRow.Schedule {
-        var actions: [(action: String, target: String)] = []
-        for action in ["start", "stop", "restart", "deploy", "call"] {
-            if let target = try invocation.text(action) { actions.append((action, target)) }
+    private static let actions: [(option: String, action: Schedule.Action)] = [
+        ("start", .start), ("stop", .stop), ("restart", .restart), ("deploy", .deploy), ("scale", .scale),
+        ("job", .job), ("window", .window), ("call", .http),
+    ]
+
+    private static func schedule(_ invocation: Invocation) throws(OrchError) -> Schedule {
+        var chosen: [(action: Schedule.Action, target: String)] = []
+        for (option, action) in actions {
+            if let target = try invocation.text(option) { chosen.append((action, target)) }
         }
-        guard let (action, target) = actions.first, actions.count == 1 else {
-            throw OrchError(.invalidRequest, "give just one of --start, --stop, --restart, --deploy and --call")
+        guard let (action, target) = chosen.first, chosen.count == 1 else {
+            let options = actions.map { "--\($0.option)" }.joined(separator: ", ")
+            throw OrchError(.invalidRequest, "give just one of \(options)")
         }
-        let isCall = action == "call"
-        let at = try invocation.text("at")
-        let time = at.flatMap { Timestamp(rfc3339: $0) }
-        if let at, time == nil {
-            throw OrchError(.invalidRequest, "--at must be a time, as in 2026-01-31T08:00:00Z, not \(at.quotedOneLine)")
+        var schedule = Schedule(name: try ModuleName(checking: invocation.operands[0]), action: action)
+        if action == .http { schedule.url = target } else { schedule.module = try ModuleName(checking: target) }
+        schedule.cron = try invocation.text("cron")
+        schedule.timeZone = try invocation.text("time-zone")
+        schedule.every = try invocation.duration("every")
+        schedule.at = try time(invocation)
+        schedule.startTime = try invocation.text("from")
+        schedule.endTime = try invocation.text("to")
+        schedule.days = try invocation.text("days")
+        schedule.except = try invocation.text("except").map { $0.split(separator: ",").map(String.init) }
+        schedule.replicas = try invocation.integer("replicas")
+        schedule.timeout = try invocation.duration("timeout")
+        schedule.retries = try invocation.integer("retries")
+        schedule.retryDelay = try invocation.duration("retry-delay")
+        schedule.concurrency = try invocation.text("concurrency").flatMap(Schedule.Concurrency.init)
+        schedule.missed = try invocation.text("missed").flatMap(Schedule.Missed.init)
+        schedule.jitter = try invocation.duration("jitter")
+        return schedule
+    }
+
+    private static func time(_ invocation: Invocation) throws(OrchError) -> Timestamp? {
+        guard let text = try invocation.text("at") else { return nil }
+        guard let time = Timestamp(rfc3339: text) else {
+            throw OrchError(
+                .invalidRequest, "--at must be a time, as in 2026-01-31T08:00:00Z, not \(text.quotedOneLine)")
         }
-        return ScheduleRow.Schedule(
-            name: invocation.operands[0], cron: try invocation.text("cron"), timeZone: try invocation.text("time-zone"),
-            every: try invocation.duration("every")?.description, at: time, action: isCall ? "http" : action,
-            module: isCall ? nil : target, url: isCall ? target : nil, missed: try invocation.text("missed"),
-            jitter: try invocation.duration("jitter")?.description)
+        return time
     }
 
     private static func show(_ times: [Timestamp], _ invocation: Invocation) throws {
@@ -181,10 +176,10 @@ extension CommandSpec {
         options: [OptionSpec("limit", "n", .integer(1...1000), "COUNT", "How many; 20 by default.")],
         examples: ["orch schedule history nightly -n 5"]
     ) { invocation in
-        let rows: [ScheduleRow.Run] = try await invocation.client().call(
+        let rows: [ScheduleRun] = try await invocation.client().call(
             "GET", "\(SchedulerDoor.path)/schedules/\(invocation.operands[0].percentEncoded)/runs",
             query: [("limit", String(try invocation.integer("limit") ?? 20))])
-        let columns: [Column<ScheduleRow.Run>] = [
+        let columns: [Column<ScheduleRun>] = [
             Column("DUE") { $0.due.rfc3339(decimals: 0) }, Column("BEGAN") { $0.beganAt.rfc3339(decimals: 3) },
             Column("ENDED") { $0.endedAt?.rfc3339(decimals: 3) ?? "running" }, Column("OUTCOME") { $0.outcome ?? "" },
         ]

@@ -16,6 +16,9 @@ package struct DeployRequest: Codable, Hashable, Sendable {
     package var server: String?
     /// Texts of configuration files by their paths: of those of the module file, and of further ones.
     package var configuration: [String: String]?
+    /// The name of the service, instead of the module's own, of which it says that it is a run. It goes on to log to the module's
+    /// topic, and whoever may operate may remove it again.
+    package var alias: ModuleName?
     /// The revision that was planned against, 0 for none: another one is a conflict.
     package var checkIndex: Int?
 
@@ -40,6 +43,7 @@ package struct DeployRequest: Codable, Hashable, Sendable {
 
     package enum CodingKeys: String, CodingKey {
         case module, file, path, replicas, env, port, runtime, strategy, server, configuration
+        case alias = "as"
         case checkIndex = "check_index"
     }
 }

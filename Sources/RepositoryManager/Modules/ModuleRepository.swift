@@ -53,6 +53,10 @@ package struct ModuleRepository: Sendable {
             spec.ports[0].port = port
         }
         if let runtime = request.runtime { try await set(runtime, of: &spec) }
+        if let alias = request.alias {
+            spec.labels[ModuleSpec.runLabel] = spec.name.rawValue
+            spec.name = alias
+        }
         if let strategy = request.strategy { spec.update.strategy = strategy }
         if let server = request.server { spec.placement.servers = [server] }
         for (path, text) in request.configuration ?? [:] {

@@ -95,6 +95,121 @@ extension Integration {
             }
         }
 
+        @Test(.timeLimit(.minutes(2)))
+        func `jobs run to their end, are tried again, end in time, and outlive the scheduler`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                #expect(try await agent.orch("deploy", "scheduler").status == 0)
+                func job(_ name: String, _ script: String) throws -> String {
+                    try agent.module(
+                        name, "command: [sh, -c, '\(script)']\nrestart: {policy: never}\nupdate: {monitor: 10ms}")
+                }
+                func history(_ name: String) async throws -> String {
+                    try await agent.orch("schedule", "history", name).output
+                }
+                // The modules are known once they were deployed.
+                let scripts = [
+                    "report": "echo all is counted", "broken": "echo no database; exit 7", "endless": "sleep 1000",
+                    "slow": "sleep 3; echo slowly done",
+                ]
+                for (name, script) in scripts { _ = try await agent.deploy(job(name, script), "--detach") }
+                try await agent.eventually("the first runs are over") {
+                    try await agent.instances().filter { ["report", "broken", "slow"].contains($0.module.rawValue) }
+                        .allSatisfy { $0.state == .completed || $0.state == .failed }
+                }
+                let add = ["schedule", "add"]
+                let daily = ["--every", "24h"]
+                #expect(try await agent.orch(add + ["r"] + daily + ["--job", "report"]).status == 0)
+                #expect(try await agent.orch("schedule", "run", "r").status == 0)
+                #expect(try await history("r").contains("done"))
+                #expect(
+                    try await agent.logLines("--topic", "report").filter { $0.line == "all is counted" }.count == 2,
+                    "the job logs to the module's topic")
+                let tries = ["--job", "broken", "--retries", "2", "--retry-delay", "100ms"]
+                #expect(try await agent.orch(add + ["b"] + daily + tries).status == 0)
+                let failed = try await agent.orch("schedule", "run", "b")
+                #expect(failed.status == 1)
+                #expect(failed.errors.contains("exit 7") && failed.errors.contains("after 3 tries"), "\(failed)")
+                #expect(
+                    try await agent.orch(add + ["e"] + daily + ["--job", "endless", "--timeout", "1s"]).status == 0)
+                let late = try await agent.orch("schedule", "run", "e")
+                #expect(late.errors.contains("longer than 1s"), "\(late)")
+                // A scheduler that is killed meanwhile: its successor waits for the job.
+                #expect(try await agent.orch(add + ["s"] + daily + ["--job", "slow"]).status == 0)
+                let place = "http://agent/v1/modules/scheduler/api/v1/schedules/s/run"
+                let socket = ["--unix-socket", AgentPaths.socket(in: agent.data), "-m", "1"]
+                _ = try await agent.run(["curl", "-s", "-X", "POST"] + socket + [place])
+                let scheduler = try await agent.instance("scheduler")
+                if let pid = scheduler.pid { kill(pid, SIGKILL) }
+                try await agent.eventually("the job's end is written down") {
+                    try await history("s").contains("done")
+                }
+                let slow = try await agent.logLines("--topic", "slow").filter { $0.line == "slowly done" }
+                #expect(slow.count == 2, "it ran once by itself and once as a job")
+                // Nothing of the runs stays.
+                try await agent.eventually("the runs are gone") {
+                    let names = try await agent.orch("services", "-o", "name").lines
+                    return Set(names) == ["scheduler", "report", "broken", "endless", "slow"]
+                }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `windows hold at once, and files are read again when they change`()
+            async throws
+        {
+            try await TestAgent.withAgent { agent in
+                let module = try agent.module("sleeper", "command: sleep 1000\nupdate: {monitor: 10ms}")
+                #expect(try await agent.deploy(module).status == 0)
+                let folder = "\(agent.folder)/schedules"
+                try Files.makeFolder(folder)
+                try Files.replace("\(folder)/schedules.yaml", with: "schedules: []\n")
+                let configuration = "SCHEDULER_CONFIG=\(folder)/schedules.yaml"
+                #expect(try await agent.deploy("scheduler", "-e", configuration).status == 0)
+                // A window that is closed now: a minute of this hour yesterday and every day.
+                let now = CivilTime(.now() + .seconds(7200))
+                let (opens, closes) = ("\(now.hour):00", "\(now.hour):01".replacing(":1", with: ":01"))
+                func time(_ text: String) -> String { text.utf8.count == 4 ? "0\(text)" : text }
+                let file = "\(folder)/office.scheduler_config.json"
+                try Files.replace(
+                    file,
+                    with: #"{"module": "sleeper", "start_time": "\#(time(opens))", "end_time": "\#(time(closes))"}"#)
+                try await agent.eventually("the service is stopped, as its window has it") {
+                    try await agent.instance("sleeper").state == .stopped
+                }
+                // It is turned round: open for all of the day but that minute.
+                try Files.replace(
+                    file,
+                    with: #"{"module": "sleeper", "start_time": "\#(time(closes))", "end_time": "\#(time(opens))"}"#)
+                try await agent.eventually("the service is started") {
+                    try await agent.instance("sleeper").state.isUp
+                }
+                #expect(try await agent.orch("schedule", "ls").output.contains("every day"))
+                try Files.replace(file, with: "{}")
+                try await agent.eventually("what is wrong is told") {
+                    try await agent.logLines("--topic", "Scheduler").contains {
+                        $0.line.contains("the one before holds")
+                    }
+                }
+                #expect(try await agent.orch("schedule", "ls", "-o", "name").lines == ["office"])
+                Files.remove(file)
+                try await agent.eventually("the schedule is gone") {
+                    try await agent.orch("schedule", "ls", "-o", "name").lines.isEmpty
+                }
+                // To a number, at a time.
+                let at = (Timestamp.now() + .seconds(2)).rfc3339(decimals: 0)
+                let scale = ["schedule", "add", "more", "--at", at, "--scale", "sleeper", "--replicas", "3"]
+                #expect(try await agent.orch(scale).status == 0)
+                try await agent.eventually("three run") {
+                    try await agent.instances("sleeper").filter(\.state.isUp).count == 3
+                }
+                let port = try #require(try await agent.instance("scheduler").ports["http"])
+                let metrics = try await agent.run(["curl", "-s", "http://127.0.0.1:\(port)/metrics"]).output
+                #expect(metrics.contains("scheduler_schedules 1"), "\(metrics)")
+                #expect(metrics.contains("scheduler_runs_total{outcome=\"failed\"} 0.0"), "\(metrics)")
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func `no due time is lost and none comes twice while the scheduler is killed`()
             async throws
         {

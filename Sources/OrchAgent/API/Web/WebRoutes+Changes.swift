@@ -193,10 +193,17 @@ extension WebRoutes {
     }
 
     private static func schedule(_ form: FormBody) -> JSONValue {
-        let names = ["name", "cron", "time_zone", "every", "at", "action", "module", "url"]
-        return .object(
-            names.reduce(into: [:]) { members, name in
-                if let value = form[name] { members[name] = .string(value) }
-            })
+        var members: [String: JSONValue] = [:]
+        for key in Schedule.CodingKeys.allCases.map(\.rawValue) {
+            guard let text = form[key] else { continue }
+            switch key {
+            case "replicas", "retries": members[key] = Int64(text).map(JSONValue.integer) ?? .string(text)
+            case "except":
+                let words = text.split(whereSeparator: { $0 == "," || $0.isWhitespace })
+                members[key] = .array(words.map { .string(String($0)) })
+            default: members[key] = .string(text)
+            }
+        }
+        return .object(members)
     }
 }

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import OrchModel
 
 /// What the scheduler and the action and notification manager do, where they are deployed.
@@ -15,14 +16,15 @@ struct AutomationPage: Page {
     func parts(_ view: PageView) async throws -> [PagePart] {
         [
             view.part("schedules", "schedules", await schedules(view.plane)),
-            view.part("schedule-form", "schedule-form", [:]),
+            view.part("schedule-form", "schedule-form", ["actions": Schedule.Action.allCases.map(\.rawValue)]),
             view.part("notifications", "notifications", await notifications(view.plane)),
         ]
     }
 
     private func schedules(_ plane: any ControlPlane) async -> Fields {
         do {
-            let schedules = try await plane.ask(Self.scheduler, "v1/schedules").array
+            let value = try await plane.ask(Self.scheduler, "v1/schedules")
+            let schedules = try JSONDecoder().decode([ScheduleView].self, from: JSONEncoder().encode(value))
             return [
                 "schedules": schedules.map(Self.schedule), "none": schedules.isEmpty, "there": true,
                 "here": menu.rawValue,
@@ -32,20 +34,13 @@ struct AutomationPage: Page {
         }
     }
 
-    private static func schedule(_ value: JSONValue) -> Fields {
-        let schedule = value["schedule"]
-        let zone = schedule?["time_zone"]?.text.map { " (\($0))" } ?? ""
-        let times =
-            schedule?["cron"]?.text.map { $0 + zone } ?? schedule?["every"]?.text.map { "every \($0)" }
-            ?? schedule?["at"]?.text.map { "once at \($0)" }
-        return Fields(present: [
-            "name": schedule?["name"]?.text, "times": times, "action": schedule?["action"]?.text,
-            "target": schedule?["module"]?.text ?? schedule?["url"]?.text,
-            "next": value["next"]?.time.map(Wording.time),
-            "last": value["last_run"]?["due"]?.time.map(Wording.time), "outcome": value["last_run"]?["outcome"]?.text,
-            "failed": value["last_run"]?["outcome"]?.text.map { $0 != "done" },
-            "paused": value["paused"] == .bool(true),
-            "running": value["running"] == .bool(true),
+    private static func schedule(_ view: ScheduleView) -> Fields {
+        Fields(present: [
+            "name": view.schedule.name, "times": view.schedule.times, "act": view.schedule.act,
+            "except": view.schedule.except?.joined(separator: ", "), "next": view.next.map(Wording.time),
+            "last": view.lastRun.map { Wording.time($0.due) }, "outcome": view.lastRun?.outcome,
+            "failed": view.lastRun?.outcome.map { $0 != "done" } ?? false, "paused": view.isPaused,
+            "running": view.isRunning, "problem": view.problem,
         ])
     }
 

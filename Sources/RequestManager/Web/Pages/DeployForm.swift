@@ -30,7 +30,9 @@ package struct DeployForm: Sendable {
 
     /// Tells what is filled in from anything else.
     var fingerprint: String {
-        let pairs = values.filter { !["act", "planned", "check_index", "token"].contains($0.key) }.sorted { $0.key < $1.key }
+        let pairs = values.filter { !["act", "planned", "check_index", "token"].contains($0.key) }.sorted {
+            $0.key < $1.key
+        }
         return String(QuickHash.hash(pairs.flatMap { Array("\($0.key)=\($0.value)\0".utf8) }), radix: 16)
     }
 

@@ -37,9 +37,12 @@ struct InstanceRow {
             "version": view.version, "revision": view.revision, "runtime": view.runtime.rawValue,
             "server": view.server, "pid": view.pid, "addresses": ports.joined(separator: " "),
             "restarts": view.restarts, "restarted": view.restarts > 0, "lost": view.lost, "hasLost": view.lost > 0,
-            "since": Wording.time(view.since), "exit": view.exit.map(\.description).flatMap { view.reason.contains($0) ? nil : $0 }, "placement": view.placement,
+            "since": Wording.time(view.since),
+            "exit": view.exit.map(\.description).flatMap { view.reason.contains($0) ? nil : $0 },
+            "placement": view.placement,
             "cpu": activity?.processor.last.map(Wording.cores), "memory": activity?.memory.last.map(Wording.bytes),
-            "canStart": !view.state.isActive, "canRestart": view.state.isActive, "canStop": view.state.isActive || view.state == .backoff, "here": here,
+            "canStart": !view.state.isActive, "canRestart": view.state.isActive,
+            "canStop": view.state.isActive || view.state == .backoff, "here": here,
         ])
     }
 }

@@ -55,7 +55,10 @@ struct ServicePage: Page {
     /// The addresses that can be called.
     static func pings(_ service: ServiceView) -> [Fields] {
         let own = service.addresses.map { ["address": $0, "isService": true, "link": $0.hasPrefix("http")] as Fields }
-        return own + service.endpoints.prefix(Self.shownEndpoints).map { ["address": $0, "isService": false, "link": false] as Fields }
+        return own
+            + service.endpoints.prefix(Self.shownEndpoints).map {
+                ["address": $0, "isService": false, "link": false] as Fields
+            }
     }
 
     private static func revisions(_ history: HistoryView, here: String) -> Fields {
