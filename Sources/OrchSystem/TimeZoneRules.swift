@@ -1,4 +1,5 @@
 package import OrchModel
+import Synchronization
 
 /// The offsets of a time zone from UTC over time, from the system's zone files (RFC 8536). Foundation would bring them
 /// only with its 50 MB of ICU.
@@ -18,13 +19,21 @@ package struct TimeZoneRules: Sendable {
     /// - Throws: `invalidRequest` for an unknown one.
     package init(named name: String) throws(OrchError) {
         if name == "UTC" || name.isEmpty { return }
+        if let known = Self.known.withLock({ $0[name] }) {
+            self = known
+            return
+        }
         let isSafe = !name.hasPrefix("/") && !name.split(separator: "/").contains("..")
         guard isSafe, let bytes = try? Files.read("\(Self.folder)/\(name)"), read(bytes) else {
             throw OrchError(
                 .invalidRequest,
                 "there is no time zone \(name.quotedOneLine): use a name such as Europe/Berlin (package tzdata)")
         }
+        Self.known.withLock { [self] in $0[name] = self }
     }
+
+    /// Those that were read, which are as many as there are zones at most.
+    private static let known = Mutex<[String: TimeZoneRules]>([:])
 
     /// Seconds east of UTC at a time, given in seconds since 1970.
     package func offset(at time: Int64) -> Int64 {

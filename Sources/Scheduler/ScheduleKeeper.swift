@@ -23,14 +23,15 @@ struct ScheduledAct: Sendable {
 /// beside itself, unless it is a job that says so; different ones do.
 actor ScheduleKeeper {
     private static let longestSleep = TimeSpan.seconds(60)
+    /// So many schedules at once take memory for a moment that is worth giving back.
+    private static let many = 1000
     private static let interruption = "interrupted: the scheduler ended meanwhile"
 
     private let executor = ThreadExecutor(name: "schedules")
     private let store: ScheduleStore
     private let action: any ScheduleAction
     private let logger: Logger
-    private var records: [ModuleName: ScheduleRecord] = [:]
-    private var recurrences: [ModuleName: Recurrence] = [:]
+    private var records = RecordTable()
     private var lastRuns: [ModuleName: ScheduleRun] = [:]
     private var running: [ModuleName: [Timestamp]] = [:]
     private var calendars: [String: [String]] = [:]
@@ -82,14 +83,15 @@ actor ScheduleKeeper {
         calendars = configuration.calendars
         for name in removed { forget(name) }
         for record in changed { records[record.schedule.name] = record }
-        for name in records.keys { prepare(name, at: now) }
+        for name in records.names { prepare(name, at: now) }
+        ProcessMemory.trim()
         for record in changed { applyWindow(record.schedule, at: now) }
         changes.send()
     }
 
     /// A service should be at once as its window has it, whatever the schedule said before.
     private func applyWindow(_ schedule: Schedule, at now: Timestamp) {
-        guard schedule.action == .window, recurrences[schedule.name] != nil else { return }
+        guard schedule.action == .window, problems[schedule.name] == nil else { return }
         queue.set(DueQueue.Entry(fires: now, due: now, name: schedule.name))
     }
 
@@ -97,15 +99,20 @@ actor ScheduleKeeper {
     private func prepare(_ name: ModuleName, at now: Timestamp) {
         guard let record = records[name] else { return }
         do throws(OrchError) {
-            recurrences[name] = try Recurrence(record.schedule, anchor: record.createdAt, calendars: calendars)
+            _ = try Recurrence(record.schedule, anchor: record.createdAt, calendars: calendars)
             problems[name] = nil
         } catch {
-            recurrences[name] = nil
             if problems.updateValue(error.message, forKey: name) != error.message {
                 logger.error("never due", metadata: ["schedule": "\(name)", "cause": "\(error.message)"])
             }
         }
         plan(name, at: now)
+    }
+
+    /// Made whenever it is asked for: of very many schedules few are asked at a time, and each would take memory.
+    private func recurrence(of name: ModuleName) -> Recurrence? {
+        guard let record = records[name] else { return nil }
+        return try? Recurrence(record.schedule, anchor: record.createdAt, calendars: calendars)
     }
 
     // MARK: What there is
@@ -119,7 +126,7 @@ actor ScheduleKeeper {
         var worstLateness = 0.0
     }
 
-    var all: [ScheduleView] { records.keys.sorted().compactMap { try? state(of: $0) } }
+    var all: [ScheduleView] { records.names.sorted().compactMap { try? state(of: $0) } }
 
     /// - Throws: `notFound`.
     func state(of name: ModuleName) throws(OrchError) -> ScheduleView {
@@ -140,8 +147,9 @@ actor ScheduleKeeper {
     ///
     /// - Throws: `notFound`.
     func dueTimes(of name: ModuleName, after now: Timestamp, count: Int) throws(OrchError) -> [Timestamp] {
-        guard let recurrence = recurrences[name] else { throw unknown(name) }
-        return recurrence.dueTimes(after: now, count: count)
+        guard let record = records[name] else { throw unknown(name) }
+        return try Recurrence(record.schedule, anchor: record.createdAt, calendars: calendars).dueTimes(
+            after: now, count: count)
     }
 
     /// The last runs of a schedule, the newest first.
@@ -153,7 +161,7 @@ actor ScheduleKeeper {
     }
 
     private func unknown(_ name: ModuleName) -> OrchError {
-        let hint = nearest(to: name.rawValue, in: records.keys.map(\.rawValue)).map { "; did you mean \($0)?" } ?? ""
+        let hint = nearest(to: name.rawValue, in: records.names.map(\.rawValue)).map { "; did you mean \($0)?" } ?? ""
         return OrchError(.notFound, "there is no schedule \(name)\(hint)")
     }
 
@@ -186,7 +194,6 @@ actor ScheduleKeeper {
 
     private func forget(_ name: ModuleName) {
         records[name] = nil
-        recurrences[name] = nil
         lastRuns[name] = nil
         problems[name] = nil
         queue.remove(name)
@@ -254,7 +261,7 @@ actor ScheduleKeeper {
     private func beginDue(at now: Timestamp) async -> [Begun] {
         var runs: [Begun] = []
         while let entry = queue.popDue(at: now) {
-            guard let recurrence = recurrences[entry.name], let schedule = records[entry.name]?.schedule else {
+            guard let recurrence = recurrence(of: entry.name), let schedule = records[entry.name]?.schedule else {
                 continue
             }
             let due = schedule.missedPolicy == .once ? recurrence.last(upTo: now, from: entry.due) : entry.due
@@ -305,7 +312,7 @@ actor ScheduleKeeper {
             }
         }
         guard var schedule = records[name]?.schedule else { return }
-        if let recurrence = recurrences[name] { schedule.action = recurrence.action(of: schedule, at: run.due) }
+        if let recurrence = recurrence(of: name) { schedule.action = recurrence.action(of: schedule, at: run.due) }
         let result: Result<Void, any Error>
         let facts: Logger.Metadata = [
             "schedule": "\(name)", "action": "\(schedule.action.rawValue)", "due": "\(run.due)",
@@ -338,7 +345,7 @@ actor ScheduleKeeper {
     /// Sets when a schedule is acted on next, unless it runs just now and may not beside itself.
     private func plan(_ name: ModuleName, at now: Timestamp) {
         queue.remove(name)
-        guard let record = records[name], let recurrence = recurrences[name], !record.isPaused else { return }
+        guard let record = records[name], let recurrence = recurrence(of: name), !record.isPaused else { return }
         let schedule = record.schedule
         if running[name] != nil, !schedule.overlaps { return }
         let skips = schedule.missedPolicy == .skip

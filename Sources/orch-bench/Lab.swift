@@ -7,7 +7,7 @@ final class Lab {
     let folder: String
     private var peers: [pid_t] = []
     private(set) var agentPID: pid_t = 0
-    private let programs = Files.parent(of: Files.ownProgram)
+    let programs = Files.parent(of: Files.ownProgram)
 
     var data: String { "\(folder)/data" }
     var docker: [String] { ["docker", "-H", "unix://\(folder)/docker.sock"] }

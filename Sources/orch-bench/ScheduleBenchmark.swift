@@ -33,7 +33,7 @@ enum ScheduleBenchmark {
 
     static func run(_ lab: Lab) throws -> [BenchResult] {
         try lab.orch("deploy", "scheduler", "-q")
-        defer { try? lab.orch("rm", "scheduler", "-q") }
+        defer { _ = try? lab.orch("rm", "scheduler", "-q") }
         for first in stride(from: 0, to: count, by: batch) {
             // All kinds, none of which is due while it is measured.
             try put(
