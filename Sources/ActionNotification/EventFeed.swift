@@ -37,6 +37,8 @@ struct EventFeed: Sendable {
         }
     }
 
+    private static let commitInterval = Duration.seconds(1)
+
     private func readAgain(_ reactor: Reactor) async throws {
         while !Task.isCancelled {
             do {
@@ -56,7 +58,9 @@ struct EventFeed: Sendable {
 
     private func read(_ settings: KafkaSettings, _ reactor: Reactor) async throws {
         let admin = KafkaAdmin(settings: settings, reactor: reactor)
-        let consumer = try KafkaConsumer(settings: settings, reactor: reactor, longestWait: Self.longestWait) {
+        let consumer = try KafkaConsumer(
+            settings: settings, reactor: reactor, longestWait: Self.longestWait, group: own
+        ) {
             [outage = state.outage] notice in
             if case .trouble = notice { outage.begin() }
         }
@@ -66,6 +70,7 @@ struct EventFeed: Sendable {
                 group.addTask { try await follow(consumer) }
                 group.addTask { try await addTopics(consumer, admin) }
                 group.addTask { await admin.closeWhenIdle() }
+                group.addTask { try await commit(consumer) }
                 defer { group.cancelAll() }
                 try await group.next()
             }
@@ -126,6 +131,16 @@ struct EventFeed: Sendable {
     }
 
     // MARK: Reading
+
+    /// Tells the broker now and then how far it has come, so that its tools show what waits. Where reading goes on is
+    /// written down with what followed from it; this comes afterwards.
+    private func commit(_ consumer: KafkaConsumer) async throws {
+        while !Task.isCancelled {
+            try await Task.sleep(for: Self.commitInterval)
+            let offsets = state.takeUncommitted()
+            if !offsets.isEmpty { consumer.commit(offsets.map { ($0.key.topic, $0.key.partition, $0.value) }) }
+        }
+    }
 
     private func follow(_ consumer: KafkaConsumer) async throws {
         while !Task.isCancelled {

@@ -15,6 +15,8 @@ final class FeedState: Sendable {
 
     private struct State {
         var offsets: [NotifierStore.Place: Int64]
+        /// What the broker does not know yet.
+        var uncommitted: [NotifierStore.Place: Int64] = [:]
         /// Nothing was ever read.
         let isFirst: Bool
         /// Topics that the consumer of now reads.
@@ -35,7 +37,19 @@ final class FeedState: Sendable {
         state = Mutex(State(offsets: offsets, isFirst: offsets.isEmpty))
     }
 
-    func note(_ offsets: [NotifierStore.Place: Int64]) { state.withLock { $0.offsets.merge(offsets) { $1 } } }
+    func note(_ offsets: [NotifierStore.Place: Int64]) {
+        state.withLock { state in
+            state.offsets.merge(offsets) { $1 }
+            state.uncommitted.merge(offsets) { $1 }
+        }
+    }
+
+    func takeUncommitted() -> [NotifierStore.Place: Int64] {
+        state.withLock { state in
+            defer { state.uncommitted = [:] }
+            return state.uncommitted
+        }
+    }
 
     func note(listed: Set<String>, wanted: Set<String>) { state.withLock { $0.last = (listed, wanted) } }
 

@@ -5,7 +5,7 @@ package import OrchModel
 package import OrchSystem
 import Synchronization
 
-/// Reads partitions from offsets that the caller keeps; no consumer group is involved.
+/// Reads partitions from offsets that the caller keeps.
 package final class KafkaConsumer: @unchecked Sendable {
     // `queue` and the handle are librdkafka's thread-safe objects; the rest is behind the mutex.
 
@@ -41,19 +41,22 @@ package final class KafkaConsumer: @unchecked Sendable {
 
     /// - Parameter longestWait: how long the broker may hold an answer back while there is nothing new. What comes is
     ///   handed out at once all the same, but a partition that is started meanwhile waits for that answer.
+    /// - Parameter group: the consumer group whose offsets ``commit(_:)`` sets.
     package init(
-        settings: KafkaSettings, reactor: Reactor, longestWait: TimeSpan,
+        settings: KafkaSettings, reactor: Reactor, longestWait: TimeSpan, group: String? = nil,
         onNotice: @escaping @Sendable (KafkaNotice) -> Void
     ) throws {
-        let configuration = try settings.configuration([
-            "fetch.wait.max.ms": String(longestWait.milliseconds),
-            "fetch.error.backoff.ms": "100",
-            "queued.min.messages": "1000",
-            "queued.max.messages.kbytes": "4096",
-            "enable.partition.eof": "true",
-            "reconnect.backoff.max.ms": "2000",
-            "auto.offset.reset": "earliest",
-        ])
+        let configuration = try settings.configuration(
+            [
+                "enable.auto.commit": "false",
+                "fetch.wait.max.ms": String(longestWait.milliseconds),
+                "fetch.error.backoff.ms": "100",
+                "queued.min.messages": "1000",
+                "queued.max.messages.kbytes": "4096",
+                "enable.partition.eof": "true",
+                "reconnect.backoff.max.ms": "2000",
+                "auto.offset.reset": "earliest",
+            ].merging(group.map { ["group.id": $0] } ?? [:]) { $1 })
         rd_kafka_conf_set_events(configuration, RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG)
         handle = try KafkaHandle(RD_KAFKA_CONSUMER, configuration: configuration, reactor: reactor) { event in
             if let notice = KafkaHandle.notice(in: event) { onNotice(notice) }
@@ -94,6 +97,17 @@ package final class KafkaConsumer: @unchecked Sendable {
             }
             state.topics[topic]?.partitions.insert(partition)
         }
+    }
+
+    /// Lets the broker and its tools know how far the group has come; does not wait for it. The group has no members, which
+    /// anybody may commit for (KIP-211).
+    package func commit(_ offsets: [(topic: String, partition: Int32, offset: Int64)]) {
+        let list = rd_kafka_topic_partition_list_new(Int32(offsets.count))
+        defer { rd_kafka_topic_partition_list_destroy(list) }
+        for place in offsets {
+            rd_kafka_topic_partition_list_add(list, place.topic, place.partition).pointee.offset = place.offset
+        }
+        rd_kafka_commit(handle.client, list, 1)
     }
 
     /// What has come, at least one record or the end of a partition; waits without a clock.

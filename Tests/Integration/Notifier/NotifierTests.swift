@@ -21,11 +21,14 @@ extension Integration {
             }
         }
 
-        private static func start(_ program: String, _ agent: TestAgent, port: Int? = nil) async throws -> Receiver {
+        private static func start(
+            _ program: String, _ agent: TestAgent, port: Int? = nil, _ further: [String] = []
+        ) async throws -> Receiver {
             let port = try port ?? freePort()
             let file = "\(agent.folder)/\(program).taken"
             let log = "\(agent.folder)/\(program).out"
-            let pid = try agent.start(["python3", "\(programs)/\(program).py", String(port), file], output: log)
+            let pid = try agent.start(
+                ["python3", "\(programs)/\(program).py", String(port), file] + further, output: log)
             try await agent.eventually("\(program) takes messages") {
                 (try? Files.readText(log))?.contains("ready") == true
             }
@@ -238,6 +241,74 @@ extension Integration {
                     try taken().contains { $0.path == "/hook" && $0.body.contains("\"module\":\"loud\"") }
                 }
                 #expect(try !taken().contains { $0.body.contains("\"module\":\"quiet\"") })
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2)), arguments: ["starttls", "tls"])
+        func `mail goes encrypted to whom the certificate proves, with a password that nobody else sees`(
+            security: String
+        ) async throws {
+            try await TestAgent.withAgent { agent in
+                let (certificate, key) = ("\(agent.folder)/mail.pem", "\(agent.folder)/mail.key")
+                let made = try await agent.run([
+                    "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=mail",
+                    "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", key, "-out", certificate,
+                ])
+                try #require(made.status == 0, "\(made)")
+                let mailbox = try await Self.start("mailbox", agent, [security, certificate, key, "orch", "p4ssw0rd"])
+                defer { agent.end(mailbox.pid) }
+                let secrets = ["right": "p4ssw0rd", "wrong": "guessed"]
+                for (name, text) in secrets { try Files.replace("\(agent.folder)/\(name)", with: text + "\n") }
+                func channel(_ name: String, secret: String, trusts: Bool) -> String {
+                    let trusted = trusts ? ", ca_file: '\(certificate)'" : ""
+                    return
+                        "{name: \(name), type: email, server: 'localhost:\(mailbox.port)', security: \(security), from: orch@example.com, to: [ops@example.com], user: orch, secret_file: '\(agent.folder)/\(secret)'\(trusted)}"
+                }
+                try await Self.deploy(
+                    agent,
+                    "channels: [\(channel("good", secret: "right", trusts: true)), \(channel("guesser", secret: "wrong", trusts: true)), \(channel("stranger", secret: "right", trusts: false))]\n"
+                )
+                for name in ["guesser", "stranger", "good"] {
+                    #expect(try await agent.orch("notify", "test", name).status == 0)
+                }
+                try await agent.eventually("the good one arrives") { mailbox.lines.count == 1 }
+                try await agent.eventually("the others are refused and wait") {
+                    let channels = try await agent.orch("notify", "channels").output
+                    let lines = try await agent.logLines("--topic", "Action_Notification").map(\.line)
+                    return channels.contains("good") && lines.contains { $0.contains("guesser") }
+                        && lines.contains { $0.contains("stranger") }
+                }
+                #expect(mailbox.lines.count == 1, "\(mailbox.lines)")
+                let shown = [
+                    try await agent.orch("inspect", "action-notification").output,
+                    try await agent.orch("logs", "--topic", "Action_Notification").output,
+                    try await agent.orch("notify", "history").output,
+                ]
+                for text in shown { #expect(!text.contains("p4ssw0rd") && !text.contains("guessed")) }
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2))) func `the broker knows how far the notifier has read`() async throws {
+            try await TestAgent.withAgent { agent in
+                #expect(try await agent.orch("deploy", "action-notification").status == 0)
+                let broker = try await agent.orch("status", "-o", "json").json(AgentStatus.self).broker
+                let script = """
+                    import sys
+                    from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+                    admin = KafkaAdminClient(bootstrap_servers=sys.argv[1])
+                    known = admin.list_consumer_group_offsets("action-notification")
+                    events = TopicPartition("Events", 0)
+                    end = KafkaConsumer(bootstrap_servers=sys.argv[1]).end_offsets([events])[events]
+                    print(known[events].offset if events in known else -1, end)
+                    """
+                try await agent.eventually("all of it is read, and the broker told") {
+                    let outcome = try await agent.run(["/usr/bin/python3", "-c", script, broker])
+                    let numbers = outcome.output.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+                    return numbers.count == 2 && numbers[0] > 0 && numbers[0] == numbers[1]
+                }
+                let port = try #require(try await agent.instance("action-notification").ports["http"])
+                let metrics = try await agent.run(["curl", "-s", "http://127.0.0.1:\(port)/metrics"]).output
+                #expect(metrics.contains("notifier_rules 11"), "\(metrics)")
             }
         }
     }
