@@ -36,7 +36,7 @@ struct NotifierAPI: Sendable {
     let token: String
 
     func application(port: Int, logger: Logger) -> some ApplicationProtocol {
-        let router = ModuleAPI.router(token: token, metrics: metrics) { group in
+        let router = ModuleAPI.router(token: token, metrics: metrics, page: page) { group in
             group.get("v1/incidents") { request, _ in
                 let all = await notifier.incidents
                 let wantsAll = request.uri.queryParameters["all"] == "true"
@@ -77,6 +77,30 @@ struct NotifierAPI: Sendable {
         }
         return Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: port)), logger: logger)
+    }
+
+    private func page() async throws -> ModulePage {
+        let waiting = try await store.waiting
+        let incidents = await notifier.incidents.reversed().map { incident in
+            [
+                incident.id, incident.severity.rawValue, incident.rule, incident.module, incident.state.rawValue,
+                incident.openedAt.rfc3339(decimals: 0), incident.acknowledgedBy ?? "",
+            ]
+        }
+        let channels = await notifier.channelSettings.map {
+            [$0.name, $0.type.rawValue, String(waiting[$0.name] ?? 0)]
+        }
+        return ModulePage(
+            title: "Action and notification manager",
+            tables: [
+                .init(
+                    heading: "Incidents",
+                    columns: ["Incident", "Severity", "Rule", "Module", "State", "Since", "Looked after by"],
+                    rows: Array(incidents), empty: "None so far."),
+                .init(
+                    heading: "Channels", columns: ["Channel", "Type", "Waiting"], rows: channels,
+                    empty: "None are set: nobody is told."),
+            ])
     }
 
     private func metrics() async throws -> String {

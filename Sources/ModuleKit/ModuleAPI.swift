@@ -12,10 +12,12 @@ package enum ModuleAPI {
     /// - Parameters:
     ///   - token: what the agent shows.
     ///   - metrics: the module's figures in the text format of Prometheus.
+    ///   - page: shows what the module does.
     ///   - add: adds what only the agent may ask.
-    /// - Returns: a router with `GET /health`, `GET /metrics` and all of that.
+    /// - Returns: a router with `GET /health`, `GET /metrics`, `GET /ui/` and all of that.
     package static func router(
-        token: String, metrics: @escaping @Sendable () async throws -> String, _ add: (Group) -> Void
+        token: String, metrics: @escaping @Sendable () async throws -> String,
+        page: @escaping @Sendable () async throws -> ModulePage, _ add: (Group) -> Void
     ) -> Router<BasicRequestContext> {
         let router = Router()
         router.get("health") { _, _ in try answer(["status": "ready"]) }
@@ -23,6 +25,14 @@ package enum ModuleAPI {
             Response(
                 status: .ok, headers: [.contentType: MetricsText.type],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: try await metrics())))
+        }
+        router.get("ui") { _, _ in
+            Response(
+                status: .ok,
+                headers: [
+                    .contentType: "text/html; charset=utf-8", .contentSecurityPolicy: ModulePage.policy,
+                    .xContentTypeOptions: "nosniff", .cacheControl: "no-store",
+                ], body: ResponseBody(byteBuffer: ByteBuffer(string: try await page().html)))
         }
         add(router.group().add(middleware: TokenGuard(token: token)).add(middleware: Errors()))
         return router

@@ -14,7 +14,7 @@ struct SchedulerAPI: Sendable {
     let token: String
 
     func application(port: Int, logger: Logger) -> some ApplicationProtocol {
-        let router = ModuleAPI.router(token: token, metrics: metrics) { group in
+        let router = ModuleAPI.router(token: token, metrics: metrics, page: page) { group in
             group.get("v1/schedules") { _, _ in
                 try ModuleAPI.answer(await keeper.all)
             }
@@ -64,6 +64,22 @@ struct SchedulerAPI: Sendable {
         }
         return Application(
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: port)), logger: logger)
+    }
+
+    private func page() async -> ModulePage {
+        func time(_ time: Timestamp?) -> String { time?.rfc3339(decimals: 0) ?? "" }
+        let rows = await keeper.all.map { view in
+            [
+                view.schedule.name.rawValue, view.schedule.times,
+                "\(view.schedule.action.rawValue) \(view.schedule.module?.rawValue ?? "")",
+                view.isRunning ? "running" : view.isPaused ? "paused" : time(view.next), time(view.lastRun?.due),
+                view.lastRun?.outcome == nil ? "" : view.lastRun?.outcome == "done" ? "done" : "failed",
+            ]
+        }
+        let columns = ["Schedule", "When", "What", "Next", "Last", "Outcome"]
+        return ModulePage(
+            title: "Scheduler",
+            tables: [.init(heading: "Schedules", columns: columns, rows: rows, empty: "None are set.")])
     }
 
     private func metrics() async -> String {

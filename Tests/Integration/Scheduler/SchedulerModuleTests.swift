@@ -137,6 +137,13 @@ extension Integration {
                 #expect(late.errors.contains("longer than 1s"), "\(late)")
                 // A scheduler that is killed meanwhile: its successor waits for the job.
                 #expect(try await agent.orch(add + ["s"] + daily + ["--job", "slow"]).status == 0)
+                // The service's own page shows them, and nothing that may be a secret.
+                #expect(
+                    try await agent.orch(add + ["c"] + daily + ["--call", "http://127.0.0.1:1/secret"]).status == 0)
+                let address = try await agent.orch("services", "-o", "json").json([ServiceView].self)
+                    .first { $0.name.rawValue == "scheduler" }?.addresses.first
+                let page = try await agent.run(["curl", "-sL", "\(try #require(address))/ui/"]).output
+                #expect(page.contains("<td>job broken</td>") && !page.contains("secret"), "\(page)")
                 let place = "http://agent/v1/modules/scheduler/api/v1/schedules/s/run"
                 let socket = ["--unix-socket", AgentPaths.socket(in: agent.data), "-m", "1"]
                 _ = try await agent.run(["curl", "-s", "-X", "POST"] + socket + [place])
