@@ -48,12 +48,15 @@ package struct ModulePage: Sendable {
                 continue
             }
             text += "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>"
-            text += table.columns.map { "<th scope=\"col\">\(Self.escaped($0))</th>" }.joined() + "</tr></thead><tbody>\n"
+            text +=
+                table.columns.map { "<th scope=\"col\">\(Self.escaped($0))</th>" }.joined() + "</tr></thead><tbody>\n"
             for row in table.rows.prefix(Self.mostRows) {
                 text += "<tr>\(row.map { "<td>\(Self.escaped($0))</td>" }.joined())</tr>\n"
             }
             text += "</tbody></table></div>\n"
-            if table.rows.count > Self.mostRows { text += "<p>The first \(Self.mostRows) of \(table.rows.count).</p>\n" }
+            if table.rows.count > Self.mostRows {
+                text += "<p>The first \(Self.mostRows) of \(table.rows.count).</p>\n"
+            }
         }
         return text + "<p>'orch ui' opens the pages on which this is changed.</p></body></html>\n"
     }

@@ -2,6 +2,7 @@ import Deployer
 import Glibc
 import LoggingModule
 import OrchModel
+import OrchStore
 import OrchSystem
 
 /// What the agent notices by itself and tells as events.
@@ -10,6 +11,7 @@ extension Agent {
     /// The part of the disk that shall be free; with a little more it is well again.
     private static let leastFree = 0.05
     private static let enoughFree = 0.07
+    private static let searchedEvents = 5000
 
     /// Keeps the counts of lost lines, and tells when they have grown.
     func refreshLosses() async {
@@ -35,7 +37,8 @@ extension Agent {
 
     /// Tells when the disk of the data directory is nearly full, and when there is room again.
     func watchDisk() async {
-        var isLow = false
+        // An agent that was started anew tells of the end of what the one before has told of.
+        var isLow = await wasLow()
         repeat {
             guard let (free, total) = await runBlocking(name: "disk", { Self.room(in: settings.dataDirectory) }),
                 total > 0
@@ -49,6 +52,12 @@ extension Agent {
                     message:
                         "\(ByteSize(bytes: free)) of \(ByteSize(bytes: total)) are free in \(settings.dataDirectory)"))
         } while (try? await Task.sleep(for: Self.diskInterval)) != nil
+    }
+
+    /// Whether the disk was nearly full when that was told last.
+    private func wasLow() async -> Bool {
+        let events = (try? await store.events(after: nil, module: nil, limit: Self.searchedEvents)) ?? []
+        return events.last { $0.kind.hasPrefix("disk.") }?.kind == "disk.low"
     }
 
     private static func room(in folder: String) -> (free: Int64, total: Int64)? {

@@ -36,8 +36,13 @@ private final class Subject {
     func observe(_ seen: Observation) { machine.observe(seen) }
     func tick(at now: Timestamp) { machine.tick(at: now) }
     func add(_ silence: Silence) { machine.add(silence) }
+    var tracks: [IncidentMachine.Key: IncidentMachine.Track] { machine.tracks }
+    func apply(_ rules: String) throws {
+        machine = machine.with(try NotifierFile.parse(rules, path: "f"), matchers: [])
+    }
+
     func takeResults() -> (
-        effects: [IncidentMachine.Effect], changed: [IncidentMachine.Key: IncidentMachine.Track], nextNumber: Int64
+        effects: [IncidentMachine.Effect], changed: [IncidentMachine.Key: IncidentMachine.Track?], nextNumber: Int64
     ) {
         machine.takeResults()
     }
@@ -278,9 +283,36 @@ private final class Subject {
         let second = Subject(
             IncidentMachine(
                 settings, matchers: try settings.rules.map { try RuleMatcher($0, PlainMatching()) }, own: "",
-                tracks: tracks,
-                silences: [], nextNumber: number))
+                tracks: tracks.compactMapValues(\.self), silences: [], nextNumber: number))
         second.observe(Self.event("instance.restarting", 2))
         #expect(second.told() == ["loop shop opened a"])
+    }
+
+    @Test func `what is over is forgotten after a month, and what is open is not`() throws {
+        let subject = try Subject(
+            Self.loop.replacing("resolve: {quiet: 60s}", with: "resolve: {events: [instance.healthy]}"))
+        for module in ["over", "open"] {
+            for second: Int64 in [0, 1, 2] {
+                subject.observe(Self.event("instance.restarting", second, module: module))
+            }
+        }
+        subject.observe(Self.event("instance.restarting", 0, module: "once"))
+        subject.observe(Self.event("instance.healthy", 3, module: "over"))
+        subject.tick(at: Timestamp(seconds: 29 * 86_400))
+        #expect(Set(subject.tracks.keys.map(\.group)) == ["over", "open", "once"])
+        _ = subject.takeResults()
+        subject.tick(at: Timestamp(seconds: 31 * 86_400))
+        #expect(subject.tracks.keys.map(\.group) == ["open"])
+        let changed = subject.takeResults().changed
+        #expect(changed.count == 2 && changed.values.allSatisfy { $0 == nil })
+    }
+
+    @Test func `an incident of a rule that is gone is over`() throws {
+        let subject = try Subject(Self.loop)
+        for second: Int64 in [0, 1, 2] { subject.observe(Self.event("instance.restarting", second)) }
+        #expect(subject.incidents.first?.state == .open)
+        try subject.apply("rules: []")
+        subject.tick(at: Timestamp(seconds: 10))
+        #expect(subject.incidents.first?.state == .resolved)
     }
 }

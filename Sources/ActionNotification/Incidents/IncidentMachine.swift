@@ -52,10 +52,11 @@ struct IncidentMachine: Sendable {
         self.nextNumber = nextNumber
     }
 
-    /// What has come of everything since the last call: effects in order, and tracks to be written down.
-    mutating func takeResults() -> (effects: [Effect], changed: [Key: Track], nextNumber: Int64) {
+    /// What has come of everything since the last call: effects in order, and tracks to be written down, or forgotten where
+    /// there is none.
+    mutating func takeResults() -> (effects: [Effect], changed: [Key: Track?], nextNumber: Int64) {
         defer { (effects, changed) = ([], []) }
-        return (effects, Dictionary(uniqueKeysWithValues: changed.map { ($0, tracks[$0] ?? Track()) }), nextNumber)
+        return (effects, Dictionary(uniqueKeysWithValues: changed.map { ($0, tracks[$0]) }), nextNumber)
     }
 
     // MARK: What was seen
@@ -193,6 +194,7 @@ struct IncidentMachine: Sendable {
     /// What time alone brings about: ends, absences, reminders, escalations.
     mutating func tick(at now: Timestamp) {
         silences.removeAll { $0.until <= now }
+        forgetOld(at: now)
         for matcher in matchers {
             let rule = matcher.rule
             if rule.threshold.absence > .zero { watchAbsence(rule, at: now) }
@@ -200,6 +202,42 @@ struct IncidentMachine: Sendable {
                 guard let incident = track.incident, incident.state == .open else { continue }
                 tick(key, rule, incident, at: now)
             }
+        }
+    }
+
+    /// How long what is over is shown, and of how many groups at most.
+    private static let retention = TimeSpan.seconds(30 * 86_400)
+    private static let mostTracks = 5000
+
+    /// Instances come and go, and so do rules: what they left behind does not stay for ever.
+    private mutating func forgetOld(at now: Timestamp) {
+        let names = Set(matchers.map(\.rule.name))
+        var settled: [(key: Key, last: Timestamp)] = []
+        for (key, track) in tracks {
+            if !names.contains(key.rule), var incident = track.incident, incident.state == .open {
+                // Nothing can tell of its end any more.
+                (incident.state, incident.resolvedAt) = (.resolved, now)
+                tracks[key]?.incident = incident
+                changed.insert(key)
+            }
+            guard track.incident?.state != .open else { continue }
+            let isWatched = matchers.contains { $0.rule.name == key.rule && $0.rule.threshold.absence > .zero }
+            if !isWatched {
+                settled.append(
+                    (
+                        key,
+                        max(
+                            track.lastSeen ?? Timestamp(seconds: 0), track.incident?.resolvedAt ?? Timestamp(seconds: 0)
+                        )
+                    ))
+            }
+        }
+        var surplus = tracks.count - Self.mostTracks
+        for (key, last) in settled.sorted(by: { $0.last < $1.last }) {
+            guard surplus > 0 || now - last > Self.retention else { break }
+            surplus -= 1
+            tracks[key] = nil
+            changed.insert(key)
         }
     }
 

@@ -53,7 +53,8 @@ struct NotifierStore: Sendable {
     struct Changes: Sendable {
         /// The next offset of each place.
         var offsets: [Place: Int64] = [:]
-        var tracks: [IncidentMachine.Key: IncidentMachine.Track] = [:]
+        /// To be written down, or forgotten where there is none.
+        var tracks: [IncidentMachine.Key: IncidentMachine.Track?] = [:]
         var nextNumber: Int64?
         var messages: [(channel: String, due: Timestamp, notification: Notification)] = []
         var history: [HistoryEntry] = []
@@ -141,6 +142,11 @@ struct NotifierStore: Sendable {
                     arguments: [place.topic, place.partition, next])
             }
             for (key, track) in changes.tracks {
+                guard let track else {
+                    try database.execute(
+                        sql: "DELETE FROM track WHERE rule = ? AND grouping = ?", arguments: [key.rule, key.group])
+                    continue
+                }
                 try database.execute(
                     sql: "INSERT OR REPLACE INTO track VALUES (?, ?, ?)",
                     arguments: [key.rule, key.group, try Self.encode(track)])
