@@ -24,6 +24,8 @@ struct AccessGuard: RouterMiddleware {
             throw OrchError(.notAllowed, "pages of another site may not use the agent")
         }
         let path = request.uri.path
+        // The router takes them for one, so that a path could be spelt to look like another.
+        guard !path.contains("//") else { throw OrchError(.notAllowed, "a path must have no empty part") }
         let isRegistry = path == "/v2" || path.hasPrefix("/v2/")
         if let given = request.headers[.authorization] {
             guard isToken(given, orPassword: isRegistry) else { return try Self.refuse(isRegistry) }

@@ -18,7 +18,8 @@ extension Routes {
                     type: request.headers[.contentType],
                     body: try await request.body.collect(upTo: Self.largestForwarded))
                 return Response(
-                    status: .init(code: answer.status), headers: [.contentType: answer.type],
+                    status: .init(code: answer.status),  // Never what a browser would run or show as a page of ours.
+                    headers: [.contentType: "application/json", .xContentTypeOptions: "nosniff"],
                     body: ResponseBody(byteBuffer: answer.content))
             }
         }

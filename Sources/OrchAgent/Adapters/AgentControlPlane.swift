@@ -14,6 +14,8 @@ import Synchronization
 /// What the web interface shows, from the rooms that know it.
 extension Agent: ControlPlane {
     private static let patience = TimeSpan.seconds(2)
+    /// Each takes a thread, or a connection to an engine.
+    private static let usageAtOnce = 8
 
     package func instances() async -> [InstanceView] { await deployer.instances() }
 
@@ -95,8 +97,10 @@ extension Agent: ControlPlane {
     /// - Parameter module: `nil` for all.
     func usage(of module: String?) async -> [UsageView] {
         let instances = await deployer.instances().filter { module == nil || $0.module.rawValue == module }
+        var rest = instances.filter(\.state.isActive)[...]
         return await withTaskGroup(of: UsageView?.self) { group in
-            for instance in instances where instance.state.isActive {
+            func askNext() {
+                guard let instance = rest.popFirst() else { return }
                 group.addTask {
                     await runtime.usage(of: instance.id).map {
                         UsageView(
@@ -105,8 +109,12 @@ extension Agent: ControlPlane {
                     }
                 }
             }
+            for _ in 0..<Self.usageAtOnce { askNext() }
             var views: [UsageView] = []
-            for await view in group { if let view { views.append(view) } }
+            for await view in group {
+                if let view { views.append(view) }
+                askNext()
+            }
             return views.sorted { $0.instance < $1.instance }
         }
     }

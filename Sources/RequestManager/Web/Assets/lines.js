@@ -110,7 +110,8 @@ class LineList {
   }
 }
 
-/** Reads server-sent events as they come, and gives what they carry by batches. EventSource would wake for each line. */
+/** Reads server-sent events as they come, and gives what they carry by batches, with where to go on behind them. EventSource
+ * would wake for each line. */
 async function read(path, signal, take) {
   const response = await fetch(path, { signal, headers: { "Request-Token": requestToken() } });
   if (!response.ok) throw new Error((await response.json()).message);
@@ -122,12 +123,21 @@ async function read(path, signal, take) {
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
     const lines = [];
+    let place = null;
     for (const block of blocks) {
-      if (block.startsWith("event: line\n") || block.includes("event: event\n")) lines.push(block.slice(block.indexOf("data: ") + 6));
-      else if (block.startsWith("event: position\n")) take([], block.slice(block.indexOf("data: ") + 6));
-      else if (block.startsWith("event: error\n")) throw new Error(JSON.parse(block.slice(block.indexOf("data: ") + 6)).message);
+      const data = block.slice(block.indexOf("data: ") + 6);
+      if (block.startsWith("event: line\n")) {
+        lines.push(data);
+      } else if (block.startsWith("id: ")) {
+        lines.push(data);
+        place = block.slice(4, block.indexOf("\n"));
+      } else if (block.startsWith("event: position\n")) {
+        place = data;
+      } else if (block.startsWith("event: error\n")) {
+        throw new Error(JSON.parse(data).message);
+      }
     }
-    if (lines.length) take(lines, null);
+    take(lines, place);
   }
 }
 
@@ -135,13 +145,12 @@ async function read(path, signal, take) {
 export function followLines(box, query, { detail, onCount, events } = {}) {
   const list = new LineList(box, detail);
   const stopper = new AbortController();
-  let position = null;
-  let pause = 500;
-
   async function run(path, isLog) {
+    let position = null;
+    let pause = 500;
     while (!stopper.signal.aborted) {
       try {
-        await read(path(), stopper.signal, (lines, place) => {
+        await read(path(position), stopper.signal, (lines, place) => {
           pause = 500;
           if (place) position = place;
           if (lines.length) {
@@ -158,8 +167,9 @@ export function followLines(box, query, { detail, onCount, events } = {}) {
       pause = Math.min(pause * 2, 5_000);
     }
   }
-  run(() => `/v1/logs?${query}${position ? `&position=${encodeURIComponent(position)}` : ""}`, true);
-  if (events) run(() => `/v1/events?follow=true&limit=20&module=${encodeURIComponent(events)}`, false);
+  run((position) => `/v1/logs?${query}${position ? `&position=${encodeURIComponent(position)}` : ""}`, true);
+  const happened = `/v1/events?follow=true&module=${encodeURIComponent(events)}`;
+  if (events) run((position) => `${happened}&${position ? `after=${position}` : "limit=20"}`, false);
   list.refresh();
   return { list, stop: () => stopper.abort() };
 }
@@ -178,7 +188,9 @@ export function showLines() {
     const section = box.closest("section");
     const count = section.querySelector("[data-lines-count]");
     const tail = box.dataset.lines.includes("since=") ? "" : "&tail=200";
-    const { list } = followLines(box, `${box.dataset.lines}&follow=true${tail}`, {
+    // What has an end is read once.
+    const follow = box.dataset.lines.includes("until=") ? "" : "&follow=true";
+    const { list } = followLines(box, `${box.dataset.lines}${follow}${tail}`, {
       events: box.dataset.events,
       onCount: (total, held, trouble) => { count.textContent = trouble ?? `${total}`; },
     });

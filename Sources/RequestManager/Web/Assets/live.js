@@ -60,12 +60,14 @@ function morph(old, fresh) {
     old.nodeValue = fresh.nodeValue;
     return;
   }
+  // An answer that has come stays.
+  if (old.nodeName === "OUTPUT") return;
   for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   for (const { name } of [...old.attributes]) {
-    // What somebody has opened stays open, and an answer that has come stays there.
+    // What somebody has opened stays open.
     if (!fresh.hasAttribute(name) && !(old.nodeName === "DETAILS" && name === "open")) old.removeAttribute(name);
   }
-  if (old.nodeName === "OUTPUT" || (old.nodeName === "INPUT" && old === document.activeElement)) return;
+  if (old.nodeName === "INPUT" && old === document.activeElement) return;
   morphChildren(old, fresh);
 }
 

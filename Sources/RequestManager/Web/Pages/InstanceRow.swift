@@ -32,17 +32,20 @@ struct InstanceRow {
     func fields(here: String) -> Fields {
         let activity = activity
         let ports = view.ports.sorted { $0.key < $1.key }.map { "127.0.0.1:\($0.value)" }
-        return Fields(present: [
-            "id": view.id, "module": view.module, "state": view.state.rawValue, "reason": view.reason,
-            "version": view.version, "revision": view.revision, "runtime": view.runtime.rawValue,
-            "server": view.server, "pid": view.pid, "addresses": ports.joined(separator: " "),
-            "restarts": view.restarts, "restarted": view.restarts > 0, "lost": view.lost, "hasLost": view.lost > 0,
-            "since": Wording.time(view.since),
-            "exit": view.exit.map(\.description).flatMap { view.reason.contains($0) ? nil : $0 },
-            "placement": view.placement,
-            "cpu": activity?.processor.last.map(Wording.cores), "memory": activity?.memory.last.map(Wording.bytes),
-            "canStart": !view.state.isActive, "canRestart": view.state.isActive,
-            "canStop": view.state.isActive || view.state == .backoff, "here": here,
-        ])
+        // What is not there must not be taken from what surrounds the row.
+        return ["reason": false, "exit": false, "placement": false].merging(
+            Fields(present: [
+                "id": view.id, "module": view.module, "state": view.state.rawValue, "reason": view.reason,
+                "version": view.version, "revision": view.revision, "runtime": view.runtime.rawValue,
+                "server": view.server, "pid": view.pid, "addresses": ports.joined(separator: " "),
+                "restarts": view.restarts, "restarted": view.restarts > 0, "lost": view.lost, "hasLost": view.lost > 0,
+                "since": Wording.time(view.since),
+                "exit": view.exit.map(\.description).flatMap { view.reason.contains($0) ? nil : $0 },
+                "placement": view.placement,
+                "cpu": activity?.processor.last.map(Wording.cores), "memory": activity?.memory.last.map(Wording.bytes),
+                "canStart": !view.state.isActive, "canRestart": view.state.isActive,
+                "canStop": view.state.isActive || view.state == .backoff, "here": here,
+            ])
+        ) { $1 }
     }
 }

@@ -17,7 +17,9 @@ struct OverviewPage: Page {
         let events = try await view.plane.events(of: nil, limit: Self.shownEvents)
         return [
             view.part("figures", "overview-figures", figures(status, rows)),
-            view.part("search", "overview-search", Fields(present: ["q": address["q"], "has": !rows.isEmpty])),
+            view.part(
+                "search", "overview-search",
+                Fields(present: ["q": address["q"], "sort": address["sort"], "order": address["order"]])),
             view.part("services", "overview-services", table(rows)),
             view.part("lately", "events", EventRow.fields(events, heading: "Lately", more: true)),
         ]

@@ -340,6 +340,7 @@ def schedules_and_notifications(address):
         browser.click("#schedule-form summary")
         browser.type("#schedule-name", "nightly")
         browser.type("#schedule-cron", "0 3 * * *")
+        browser.choose("#schedule-action", "restart")
         browser.type("#schedule-module", "shop")
         browser.until_text("T03:00:00", "#schedule-preview")
         browser.type("#schedule-cron", "0 33 * * *")
@@ -503,6 +504,7 @@ def attacks(address):
          {"Cookie": held, "Content_Type": form, "Request_Token": "0" * 64}),
         ("the API by the cookie alone", "POST", "/v1/services/shop/stop", "", {"Cookie": held}),
         ("the API as a form", "POST", "/v1/services/shop/stop", f"token={token}", {"Cookie": held, "Content_Type": form}),
+        ("the API by another spelling", "POST", "//v1/services/shop/stop", "", {"Cookie": held, "Content_Type": form}),
         ("another site", "POST", "/Services/shop/stop", f"token={token}",
          {"Cookie": held, "Content_Type": form, "Origin": "http://evil.example"}),
         ("another site's GET", "GET", "/v1/logs?topic=shop", None, {"Cookie": held, "Origin": "http://evil.example"}),
