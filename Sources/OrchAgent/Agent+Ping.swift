@@ -25,9 +25,15 @@ extension Agent {
         if spec.endpointMode == .http || address.hasPrefix("http") {
             let path = spec.health.type == .http ? spec.health.path : "/"
             let url = address.hasPrefix("http") ? address : "http://\(host)"
-            if let ping = try? await call(url + path, since: start) { return ping }
+            do {
+                return try await call(url + path, since: start)
+            } catch let error as HTTPClientError where error == .deadlineExceeded {
+                return Ping(isWell: false, words: "no answer after \(Self.milliseconds(since: start))")
+            } catch {
+                // It may speak something else.
+            }
         }
-        return await connect(host, since: start)
+        return await connect(host, since: .now)
     }
 
     private func call(_ url: String, since start: ContinuousClock.Instant) async throws -> Ping {

@@ -18,5 +18,4 @@ package struct Series: Sendable {
     /// The oldest first.
     package var values: [Double] { (ring[oldest...] + ring[..<oldest]).map(Double.init) }
     package var last: Double? { ring.isEmpty ? nil : Double(ring[(oldest + ring.count - 1) % ring.count]) }
-    package var isEmpty: Bool { ring.isEmpty }
 }

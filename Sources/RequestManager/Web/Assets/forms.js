@@ -1,6 +1,5 @@
 // Forms that answer in place, searches that narrow while one types, and a question before what cannot be taken back.
 import { address, change, follow } from "./live.js";
-import { readTimes } from "./times.js";
 
 export const requestToken = () => document.querySelector("meta[name=request-token]")?.content ?? "";
 
@@ -114,7 +113,6 @@ export function takeOverForms() {
   });
   const schedule = document.querySelector("[data-schedule]");
   if (schedule) schedule.addEventListener("input", () => preview(schedule));
-  readTimes(document);
 }
 
 let previewing = null;
