@@ -152,26 +152,25 @@ struct ProcessExec {
         _ input: some AsyncSequence<ExecInput, any Error> & Sendable, to running: Running
     ) async throws {
         let pipe = try await NIOPipeBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-            .takingOwnershipOfDescriptor(output: running.input) { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<Never, ByteBuffer>(
-                        wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
-                }
-            }
-        try await pipe.executeThenClose { _, outbound in
+            .takingOwnershipOfDescriptor(output: running.input).get()
+        defer { pipe.close(promise: nil) }
+        // Each write is waited for until the pipe has it: closing drops what is still to be written.
+        // A command that does not read any more is no failure.
+        try await withTaskCancellationHandler {
             for try await item in input {
                 switch item {
-                // A command that does not read any more is no failure.
-                case .bytes(let bytes): try? await outbound.write(ByteBuffer(bytes: bytes))
+                case .bytes(let bytes): try? await pipe.writeAndFlush(ByteBuffer(bytes: bytes))
                 case .end:
                     if let terminal = running.terminal {
-                        try? await outbound.write(ByteBuffer(bytes: [terminal.endOfFile]))
+                        try? await pipe.writeAndFlush(ByteBuffer(bytes: [terminal.endOfFile]))
                     } else {
-                        outbound.finish()
+                        try? await pipe.close()
                     }
                 case .resize(let size): running.terminal?.resize(to: size)
                 }
             }
+        } onCancel: {
+            pipe.close(promise: nil)
         }
     }
 
