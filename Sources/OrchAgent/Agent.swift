@@ -48,13 +48,24 @@ package struct Agent: Sendable {
         let openFiles = ResourceLimits.openFiles
         ResourceLimits.raiseOpenFiles()
         try prepareDataDirectory(settings)
-        guard let lock = try FolderLock.take(AgentPaths.lock(in: settings.dataDirectory)) else {
-            throw OrchError(
-                .conflict,
-                "another agent uses \(settings.dataDirectory): stop it, or choose another directory with --data-dir")
-        }
+        let lock = try await lock(settings.dataDirectory)
         try await start(settings, openFilesOfInstances: openFiles)
         _ = consume lock
+    }
+
+    /// How long an agent that was killed may still hold the directory: until the system has taken it apart.
+    private static let lockPatience = Duration.seconds(3)
+    private static let lockPause = Duration.milliseconds(20)
+
+    private static func lock(_ data: String) async throws -> FolderLock {
+        let deadline = ContinuousClock.now + lockPatience
+        while true {
+            if let lock = try FolderLock.take(AgentPaths.lock(in: data)) { return lock }
+            guard ContinuousClock.now < deadline else { break }
+            try await Task.sleep(for: lockPause)
+        }
+        throw OrchError(
+            .conflict, "another agent uses \(data): stop it, or choose another directory with --data-dir")
     }
 
     private static func prepareDataDirectory(_ settings: AgentSettings) throws(OrchError) {

@@ -257,7 +257,8 @@ extension Integration {
                     #expect(Self.content(agent) == [])
                     // Nearly full is told, and also that it is no more.
                     let filler = "\(agent.data)/filler"
-                    _ = try await agent.run(["sh", "-c", "head -c 95000000 /dev/zero > \(filler)"])
+                    let room = "$(df --output=avail -B1 \(agent.data) | tail -1)"
+                    _ = try await agent.run(["sh", "-c", "head -c $((\(room) - 2000000)) /dev/zero > \(filler)"])
                     func events() async throws -> String { try await agent.orch("events", "-n", "100").output }
                     try await agent.eventually("somebody is told") { try await events().contains("disk.low") }
                     Files.remove(filler)
