@@ -84,7 +84,8 @@ actor Notifier {
         try await conclude()
     }
 
-    private func conclude(offsets: [NotifierStore.Place: Int64] = [:], history: [HistoryEntry] = []) async throws {
+    private func conclude(offsets: [NotifierStore.Place: Int64] = [:], history: [NotificationRecord] = []) async throws
+    {
         let (effects, tracks, number) = machine.takeResults()
         var next = NotifierStore.Changes()
         next.offsets = offsets
@@ -121,7 +122,7 @@ actor Notifier {
             }
             if occasion == .opened || occasion == .resolved {
                 next.history.append(
-                    HistoryEntry(
+                    NotificationRecord(
                         at: now, kind: occasion == .opened ? .opened : .resolved, incident: incident.id,
                         text: notification.title))
             }
@@ -129,10 +130,11 @@ actor Notifier {
                 "\(notification.subject)", metadata: ["incident": "\(incident.id)", "rule": "\(incident.rule)"])
         case .act(let action, let module, let incident):
             next.history.append(
-                HistoryEntry(at: now, kind: .acted, incident: incident.id, text: "\(action.action.rawValue) \(module)"))
+                NotificationRecord(
+                    at: now, kind: .acted, incident: incident.id, text: "\(action.action.rawValue) \(module)"))
         case .refused(let action, let incident, let reason):
             next.history.append(
-                HistoryEntry(
+                NotificationRecord(
                     at: now, kind: .refused, incident: incident.id,
                     text: "\(action.action.rawValue) not done: \(reason)"))
             logger.notice(
@@ -150,7 +152,7 @@ actor Notifier {
         }
         logger.notice("\(outcome)", metadata: ["incident": "\(incident.id)"])
         var next = NotifierStore.Changes()
-        next.history = [HistoryEntry(at: .now(), kind: .acted, incident: incident.id, text: outcome)]
+        next.history = [NotificationRecord(at: .now(), kind: .acted, incident: incident.id, text: outcome)]
         try await store.save(next)
     }
 
@@ -167,7 +169,8 @@ actor Notifier {
     private func acknowledgeAlone(_ id: String, _ who: String) async throws -> Incident {
         let incident = try machine.acknowledge(id, by: who, at: .now())
         try await conclude(
-            history: [HistoryEntry(at: .now(), kind: .acknowledged, incident: id, text: "acknowledged by \(who)")])
+            history: [NotificationRecord(at: .now(), kind: .acknowledged, incident: id, text: "acknowledged by \(who)")]
+        )
         return incident
     }
 
@@ -180,7 +183,9 @@ actor Notifier {
         let what =
             "\(silence.rule.isEmpty ? "all rules" : silence.rule) of \(silence.module.isEmpty ? "all modules" : silence.module)"
         try await conclude(
-            history: [HistoryEntry(at: .now(), kind: .silenced, incident: "", text: "\(what) until \(silence.until)")])
+            history: [
+                NotificationRecord(at: .now(), kind: .silenced, incident: "", text: "\(what) until \(silence.until)")
+            ])
     }
 
     func removeSilence(_ id: String) async throws {

@@ -9,13 +9,6 @@ import OrchSystem
 struct NotifierAPI: Sendable {
     private static let longestSilence = TimeSpan.seconds(365 * 86_400)
 
-    private struct ChannelView: Encodable, Sendable {
-        var name: String
-        var type: ChannelSettings.Kind
-        /// Messages that have not arrived yet.
-        var waiting: Int
-    }
-
     private struct SilenceRequest: Decodable {
         var rule: String?
         var module: String?
@@ -49,11 +42,7 @@ struct NotifierAPI: Sendable {
             }
             addSilences(to: group)
             group.get("v1/channels") { _, _ in
-                let waiting = try await store.waiting
-                return try ModuleAPI.answer(
-                    await notifier.channelSettings.map {
-                        ChannelView(name: $0.name, type: $0.type, waiting: waiting[$0.name] ?? 0)
-                    })
+                try ModuleAPI.answer(await channels())
             }
             group.post("v1/channels/:name/test") { _, context in
                 try await notifier.test(context.parameters.require("name"))
@@ -64,6 +53,7 @@ struct NotifierAPI: Sendable {
                 return try ModuleAPI.answer(await store.history(limit: min(max(limit, 1), 1000)))
             }
             group.get("v1/rules") { _, _ in try ModuleAPI.answer(await notifier.rules) }
+            group.get("v1/rules/file") { _, _ in try ModuleAPI.answer(rules.file()) }
             group.post("v1/rules/apply") { request, context in
                 let body = try await request.decode(as: CheckRequest.self, context: context)
                 let mistakes = rules.mistakes(in: body.file, path: body.path)
@@ -79,17 +69,21 @@ struct NotifierAPI: Sendable {
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: port)), logger: logger)
     }
 
-    private func page() async throws -> ModulePage {
+    private func channels() async throws -> [ChannelView] {
         let waiting = try await store.waiting
+        return await notifier.channelSettings.map {
+            ChannelView(name: $0.name, type: $0.type.rawValue, waiting: waiting[$0.name] ?? 0)
+        }
+    }
+
+    private func page() async throws -> ModulePage {
         let incidents = await notifier.incidents.reversed().map { incident in
             [
                 incident.id, incident.severity.rawValue, incident.rule, incident.module, incident.state.rawValue,
                 incident.openedAt.rfc3339(decimals: 0), incident.acknowledgedBy ?? "",
             ]
         }
-        let channels = await notifier.channelSettings.map {
-            [$0.name, $0.type.rawValue, String(waiting[$0.name] ?? 0)]
-        }
+        let channels = try await channels().map { [$0.name, $0.type, String($0.waiting)] }
         return ModulePage(
             title: "Action and notification manager",
             tables: [
@@ -104,7 +98,7 @@ struct NotifierAPI: Sendable {
     }
 
     private func metrics() async throws -> String {
-        let (incidents, waiting) = (await notifier.incidents, try await store.waiting)
+        let (incidents, channels) = (await notifier.incidents, try await channels())
         var text = MetricsText()
         let open = Dictionary(grouping: incidents.filter { $0.state == .open }, by: \.severity.rawValue)
         text.add(
@@ -113,7 +107,7 @@ struct NotifierAPI: Sendable {
         text.add("notifier_rules", .gauge, "Rules that hold.", Double(await notifier.rules.count))
         text.add(
             "notifier_messages_waiting", .gauge, "Messages that have not arrived yet, by channel.",
-            await notifier.channelSettings.map { (["channel": $0.name], Double(waiting[$0.name] ?? 0)) })
+            channels.map { (["channel": $0.name], Double($0.waiting)) })
         return text.content
     }
 

@@ -55,13 +55,18 @@ struct RulesSource: Sendable {
     }
 
     /// Every mistake in a file; none when it can be used.
-    func mistakes(in text: String, path: String) -> [String] {
+    func mistakes(in text: String, path: String) -> [FileMistake] {
         do throws(ModuleFileError) {
             _ = try ready(text, path)
             return []
         } catch {
-            return error.diagnostics.map(\.description)
+            return error.diagnostics.map { FileMistake(line: $0.line, column: $0.column, message: $0.message) }
         }
+    }
+
+    /// The file that holds; its text is empty where there is none.
+    func file() -> NotifierFileView {
+        NotifierFileView(path: path, text: (try? Files.readText(path)) ?? "", isKept: given.isEmpty)
     }
 
     /// Keeps other settings from now on.

@@ -49,12 +49,22 @@ package enum Plan {
         return leaves
     }
 
+    /// What people call an element of a list, such as a port or a file.
+    private static func name(of element: JSONValue) -> String? {
+        guard case .object(let members) = element, case .string(let name)? = members["name"] ?? members["path"] else {
+            return nil
+        }
+        return name
+    }
+
     private static func collect(_ value: JSONValue, _ path: String, into leaves: inout [String: String]) {
         switch value {
         case .object(let members):
             for (name, member) in members { collect(member, path.isEmpty ? name : "\(path).\(name)", into: &leaves) }
         case .array(let elements):
-            for (index, element) in elements.enumerated() { collect(element, "\(path)[\(index)]", into: &leaves) }
+            for (index, element) in elements.enumerated() {
+                collect(element, "\(path)[\(name(of: element) ?? String(index))]", into: &leaves)
+            }
         case .string(let text): if !text.isEmpty { leaves[path] = text }
         case .integer(let number): leaves[path] = String(number)
         case .number(let number): leaves[path] = String(number)

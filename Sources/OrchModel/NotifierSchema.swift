@@ -46,6 +46,9 @@ package enum NotifierSchema {
         Key("topic", .string(example: "Notifications"), or: "", "For kafka: the topic."),
         Key("quiet", .object(quietKeys), or: [:], "Times in which only what is bad enough is sent."),
         Key("rate", .object(rateKeys), or: [:], "The most that is sent in a time; what is above waits."),
+        Key(
+            "together", .duration(.zero...month), or: "0s",
+            "What comes in so long after a message goes with one; 0 for each by itself."),
         Key("timeout", .duration(.milliseconds(100)...month), or: "10s", "Time that one attempt may take."),
     ]
 

@@ -52,4 +52,18 @@ import Testing
         let last = open.opens(at: Timestamp(seconds: 100))
         #expect(last == nil)
     }
+
+    @Test func `several are told as one, which the worst leads that goes on`() throws {
+        var (mild, over) = (Self.notification("disk fills"), Self.notification("shop fails", .resolved))
+        mild.incident.severity = .warning
+        over.id = "i-2.resolved"
+        #expect(Notification(together: [over]) == over)
+        let both = Notification(together: [over, mild])
+        #expect(both.subject == "[WARNING] disk fills, and 1 more")
+        #expect(both.id == mild.id)
+        #expect(both.more == [over])
+        #expect(both.body.contains("\n----\n\n[RESOLVED] shop fails\n"))
+        #expect(try both.json.contains("\"more\":[{"))
+        #expect(Notification(together: [mild, Self.notification("db fails"), over]).title == "db fails")
+    }
 }

@@ -71,7 +71,9 @@ import Testing
         ("channels:\n  - {name: w, type: webhook, url: 'http://x', template: '{{#b}}'}", "f:2:1: "),
     ])
     func `mistakes are told with their line and what to do`(text: String, message: String) {
-        let mistakes = Self.source(TemporaryFolder()).mistakes(in: text, path: "f")
+        let mistakes = Self.source(TemporaryFolder()).mistakes(in: text, path: "f").map {
+            "f:\($0.line):\($0.column): \($0.message)"
+        }
         #expect(mistakes.contains { $0.contains(message) }, "\(mistakes)")
     }
 

@@ -4,6 +4,20 @@ import OrchModel
 
 /// What notifications look like.
 extension Notification {
+    /// One for several, which the worst leads that goes on.
+    ///
+    /// - Parameter all: one at least, in the order of what happened.
+    init(together all: [Notification]) {
+        let ranks = all.map { $0.occasion == .resolved ? nil : $0.incident.severity }
+        let lead = ranks.indices.reduce(0) { best, index in
+            guard let severity = ranks[index] else { return best }
+            return ranks[best].map { $0 >= severity } == true ? best : index
+        }
+        self = all[lead]
+        let others = all.indices.filter { $0 != lead }.map { all[$0] }
+        more = others.isEmpty ? nil : others
+    }
+
     /// One line for everybody.
     var subject: String {
         let mark =
@@ -13,7 +27,8 @@ extension Notification {
             case .escalated: "ESCALATED"
             case .resolved: "RESOLVED"
             }
-        return "[\(mark)] \(title)"
+        let others = more.map { ", and \($0.count) more" } ?? ""
+        return "[\(mark)] \(title)\(others)"
     }
 
     /// Everything, as plain text.
@@ -32,6 +47,7 @@ extension Notification {
             if !advice.isEmpty { lines += ["", "next      \(advice)"] }
             lines.append("          acknowledge: orch notify ack \(incident.id)")
         }
+        for other in more ?? [] { lines += ["", "----", "", other.subject, other.body.dropLast().description] }
         return lines.joined(separator: "\n") + "\n"
     }
 

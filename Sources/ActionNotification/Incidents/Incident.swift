@@ -2,7 +2,7 @@ import OrchModel
 
 /// Something that is wrong, from its beginning to its end.
 struct Incident: Codable, Sendable, Equatable {
-    enum State: String, Codable, Sendable { case open, resolved }
+    typealias State = IncidentView.State
 
     /// As in `i-42`.
     var id: String
@@ -40,15 +40,7 @@ struct Incident: Codable, Sendable, Equatable {
     }
 }
 
-/// For a while nobody is told of what matches.
-struct Silence: Codable, Sendable, Equatable {
-    var id: String
-    /// Patterns with `*`; empty for any.
-    var rule: String
-    var module: String
-    var until: Timestamp
-    var reason: String
-
+extension Silence {
     func covers(_ incident: Incident, at now: Timestamp) -> Bool {
         now < until && (rule.isEmpty || RuleMatcher.matches(rule, incident.rule))
             && (module.isEmpty || RuleMatcher.matches(module, incident.module))

@@ -9,6 +9,8 @@ struct ChannelWorker: Sendable {
     private static let longestPause = TimeSpan.seconds(300)
     /// After so long nobody wants to know any more.
     private static let lifetime = TimeSpan.seconds(3 * 86_400)
+    /// So many go into one message at most.
+    private static let mostTogether = 50
     /// The wall clock may be set, so it is looked at again.
     private static let longestSleep = TimeSpan.seconds(60)
 
@@ -21,6 +23,8 @@ struct ChannelWorker: Sendable {
 
     private struct Progress {
         var gate: RateGate
+        /// Until when what comes waits to be sent together.
+        var gathersUntil = Timestamp(seconds: 0)
         /// Messages that have arrived, until the outbox knows it.
         var sent: Set<Int64> = []
     }
@@ -52,8 +56,10 @@ struct ChannelWorker: Sendable {
             if message.due > now { return message.due }
             if !progress.sent.contains(message.id) {
                 if let open = progress.gate.opens(at: now) { return open }
+                if progress.gathersUntil > now, message.attempts == 0 { return progress.gathersUntil }
+                let batch = try await together(with: message, progress.sent, at: now)
                 do throws(OrchError) {
-                    try await channel.send(message.notification)
+                    try await channel.send(Notification(together: batch.map(\.notification)))
                 } catch {
                     if Task.isCancelled { return nil }
                     let isOver = error.code == .invalidRequest || now - message.notification.createdAt > Self.lifetime
@@ -65,12 +71,22 @@ struct ChannelWorker: Sendable {
                     continue
                 }
                 progress.gate.passed(at: .now())
-                progress.sent.insert(message.id)
+                progress.gathersUntil = .now() + settings.together
+                progress.sent.formUnion(batch.map(\.id))
             }
             try await remove(message, .sent, "\(message.notification.occasion.rawValue) by \(settings.name)")
             progress.sent.remove(message.id)
         }
         return nil
+    }
+
+    /// The message, and what is sent with it.
+    private func together(
+        with message: OutboxMessage, _ sent: Set<Int64>, at now: Timestamp
+    ) async throws -> [OutboxMessage] {
+        guard settings.together > .zero else { return [message] }
+        let others = try await store.due(of: settings.name, at: now, limit: Self.mostTogether)
+        return [message] + others.filter { $0.id != message.id && !sent.contains($0.id) }
     }
 
     private func giveUp(_ message: OutboxMessage, _ error: OrchError) async throws {
@@ -91,9 +107,9 @@ struct ChannelWorker: Sendable {
         return now + pause
     }
 
-    private func remove(_ message: OutboxMessage, _ kind: HistoryEntry.Kind, _ text: String) async throws {
+    private func remove(_ message: OutboxMessage, _ kind: NotificationRecord.Kind, _ text: String) async throws {
         let incident = message.notification.incident.id
-        try await store.remove(message, HistoryEntry(at: .now(), kind: kind, incident: incident, text: text))
+        try await store.remove(message, NotificationRecord(at: .now(), kind: kind, incident: incident, text: text))
     }
 
     private static func pause(after attempts: Int) -> TimeSpan {

@@ -24,22 +24,14 @@ struct Notification: Codable, Sendable, Equatable {
     var title: String
     var advice: String
     var lastLines: [String]
+    /// What is told at the same time.
+    var more: [Notification]?
 
     enum CodingKeys: String, CodingKey {
-        case id, occasion, incident, title, advice
+        case id, occasion, incident, title, advice, more
         case createdAt = "created_at"
         case lastLines = "last_lines"
     }
-}
-
-/// A line of what has happened.
-struct HistoryEntry: Codable, Sendable {
-    enum Kind: String, Codable, Sendable { case opened, resolved, sent, failed, acted, refused, acknowledged, silenced }
-
-    var at: Timestamp
-    var kind: Kind
-    var incident: String
-    var text: String
 }
 
 /// The notifier's durable state, in one SQLite database: how far it has read, what it knows, what it has still to send. All of
@@ -57,7 +49,7 @@ struct NotifierStore: Sendable {
         var tracks: [IncidentMachine.Key: IncidentMachine.Track?] = [:]
         var nextNumber: Int64?
         var messages: [(channel: String, due: Timestamp, notification: Notification)] = []
-        var history: [HistoryEntry] = []
+        var history: [NotificationRecord] = []
         var silences: [Silence]?
         /// Kinds of lines that modules have printed for the first time.
         var patterns: [(module: String, shape: String)] = []
@@ -171,7 +163,7 @@ struct NotifierStore: Sendable {
         try database.execute(sql: "INSERT OR REPLACE INTO value VALUES (?, ?)", arguments: [name, content])
     }
 
-    private static func add(_ entry: HistoryEntry, _ database: Database) throws {
+    private static func add(_ entry: NotificationRecord, _ database: Database) throws {
         try database.execute(
             sql: "INSERT INTO history (at, content) VALUES (?, ?)",
             arguments: [entry.at.nanoseconds, try encode(entry)])
@@ -194,15 +186,28 @@ struct NotifierStore: Sendable {
                     arguments: [channel, now.nanoseconds])
                 ?? Row.fetchOne(
                     database, sql: "SELECT * FROM outbox WHERE channel = ? ORDER BY due LIMIT 1", arguments: [channel])
-            guard let row else { return nil }
-            return OutboxMessage(
-                id: row["id"], channel: row["channel"], due: Timestamp(nanoseconds: row["due"]),
-                attempts: row["attempts"], notification: try Self.decode(Notification.self, row["content"]))
+            return try row.map(Self.message)
         }
     }
 
+    /// Those that may be sent now, in order.
+    func due(of channel: String, at now: Timestamp, limit: Int) async throws -> [OutboxMessage] {
+        try await queue.read { database in
+            try Row.fetchAll(
+                database, sql: "SELECT * FROM outbox WHERE channel = ? AND due <= ? ORDER BY id LIMIT ?",
+                arguments: [channel, now.nanoseconds, limit]
+            ).map(Self.message)
+        }
+    }
+
+    private static func message(_ row: Row) throws -> OutboxMessage {
+        OutboxMessage(
+            id: row["id"], channel: row["channel"], due: Timestamp(nanoseconds: row["due"]),
+            attempts: row["attempts"], notification: try decode(Notification.self, row["content"]))
+    }
+
     /// A message has arrived, or is given up.
-    func remove(_ message: OutboxMessage, _ entry: HistoryEntry) async throws {
+    func remove(_ message: OutboxMessage, _ entry: NotificationRecord) async throws {
         try await queue.write { database in
             try database.execute(sql: "DELETE FROM outbox WHERE id = ?", arguments: [message.id])
             try Self.add(entry, database)
@@ -233,11 +238,11 @@ struct NotifierStore: Sendable {
     }
 
     /// The newest first.
-    func history(limit: Int) async throws -> [HistoryEntry] {
+    func history(limit: Int) async throws -> [NotificationRecord] {
         let contents = try await queue.read {
             try String.fetchAll($0, sql: "SELECT content FROM history ORDER BY id DESC LIMIT ?", arguments: [limit])
         }
-        return try contents.map { try Self.decode(HistoryEntry.self, $0) }
+        return try contents.map { try Self.decode(NotificationRecord.self, $0) }
     }
 
     private static func encode(_ value: some Encodable) throws -> String {

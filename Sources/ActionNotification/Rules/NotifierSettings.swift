@@ -60,10 +60,13 @@ struct ChannelSettings: Codable, Sendable, Equatable {
     var topic: String
     var quiet: QuietHours
     var rate: Rate
+    /// What comes in so long after a message is sent in one.
+    var together: TimeSpan
     var timeout: TimeSpan
 
     enum CodingKeys: String, CodingKey {
-        case name, type, url, template, server, security, user, from, to, command, topic, quiet, rate, timeout
+        case name, type, url, template, server, security, user, from, to, command, topic, quiet, rate, together
+        case timeout
         case secretFile = "secret_file"
         case caFile = "ca_file"
     }

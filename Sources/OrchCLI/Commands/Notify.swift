@@ -8,63 +8,20 @@ private enum NotifierDoor {
     static let path = "/v1/modules/action-notification/api/v1"
 }
 
-/// An incident as far as people see it.
-private struct IncidentRow: Codable, Sendable {
-    var id: String
-    var rule: String
-    var module: String
-    var instance: String
-    var severity: String
-    var state: String
-    var count: Int
-    var text: String
-    var openedAt: Timestamp
-    var resolvedAt: Timestamp?
-    var acknowledgedBy: String?
-
-    enum CodingKeys: String, CodingKey {
-        case id, rule, module, instance, severity, state, count, text
-        case openedAt = "opened_at"
-        case resolvedAt = "resolved_at"
-        case acknowledgedBy = "acknowledged_by"
-    }
-}
-
-private struct ChannelRow: Codable, Sendable {
-    var name: String
-    var type: String
-    var waiting: Int
-}
-
-private struct SilenceRow: Codable, Sendable {
-    var id: String
-    var rule: String
-    var module: String
-    var until: Timestamp
-    var reason: String
-}
-
-private struct HistoryRow: Codable, Sendable {
-    var at: Timestamp
-    var kind: String
-    var incident: String
-    var text: String
-}
-
 extension CommandSpec {
     static let notifyList = CommandSpec(
         name: "notify ls", summary: "List incidents that are open",
         options: [OptionSpec("all", "a", "Also those that are over.")],
         examples: ["orch notify ls", "orch notify ls --all -o json"]
     ) { invocation in
-        let rows: [IncidentRow] = try await invocation.client().call(
+        let rows: [IncidentView] = try await invocation.client().call(
             "GET", "\(NotifierDoor.path)/incidents", query: [("all", String(try invocation.flag("all")))])
-        let columns: [Column<IncidentRow>] = [
+        let columns: [Column<IncidentView>] = [
             Column("INCIDENT") { $0.id },
             Column("SEVERITY") { $0.severity },
             Column("RULE") { $0.rule },
             Column("MODULE") { $0.module.isEmpty ? "-" : $0.module },
-            Column("STATE") { $0.acknowledgedBy == nil || $0.state != "open" ? $0.state : "acknowledged" },
+            Column("STATE") { $0.acknowledgedBy == nil || $0.state != .open ? $0.state.rawValue : "acknowledged" },
             Column("SINCE") { $0.openedAt.rfc3339(decimals: 0) },
             Column("COUNT") { String($0.count) },
             Column("LAST") { $0.text },
@@ -77,8 +34,8 @@ extension CommandSpec {
         name: "notify channels", summary: "List the channels of notifications, and what waits in them",
         examples: ["orch notify channels"]
     ) { invocation in
-        let rows: [ChannelRow] = try await invocation.client().call("GET", "\(NotifierDoor.path)/channels")
-        let columns: [Column<ChannelRow>] = [
+        let rows: [ChannelView] = try await invocation.client().call("GET", "\(NotifierDoor.path)/channels")
+        let columns: [Column<ChannelView>] = [
             Column("CHANNEL") { $0.name }, Column("TYPE") { $0.type }, Column("WAITING") { String($0.waiting) },
         ]
         try invocation.console.list(rows, columns, name: { $0.name }, empty: "no channels: add some to notifier.yaml")
@@ -107,7 +64,7 @@ extension CommandSpec {
         let client = try invocation.client()
         let who = invocation.environment["USER"] ?? "somebody"
         for id in invocation.operands {
-            let incident: IncidentRow = try await client.call(
+            let incident: IncidentView = try await client.call(
                 "POST", "\(NotifierDoor.path)/incidents/\(id.percentEncoded)/ack", body: ["by": who])
             invocation.console.note("\(incident.id) is acknowledged by \(incident.acknowledgedBy ?? who)")
         }
@@ -132,8 +89,8 @@ extension CommandSpec {
             return 0
         }
         guard let span = try invocation.duration("for") else {
-            let rows: [SilenceRow] = try await client.call("GET", "\(NotifierDoor.path)/silences")
-            let columns: [Column<SilenceRow>] = [
+            let rows: [Silence] = try await client.call("GET", "\(NotifierDoor.path)/silences")
+            let columns: [Column<Silence>] = [
                 Column("SILENCE") { $0.id }, Column("RULE") { $0.rule.isEmpty ? "*" : $0.rule },
                 Column("MODULE") { $0.module.isEmpty ? "*" : $0.module },
                 Column("UNTIL") { $0.until.rfc3339(decimals: 0) }, Column("REASON") { $0.reason },
@@ -145,7 +102,7 @@ extension CommandSpec {
             "span": span.description, "rule": try invocation.text("rule") ?? "",
             "module": try invocation.text("module") ?? "", "reason": try invocation.text("reason") ?? "",
         ]
-        let silence: SilenceRow = try await client.call("POST", "\(NotifierDoor.path)/silences", body: body)
+        let silence: Silence = try await client.call("POST", "\(NotifierDoor.path)/silences", body: body)
         try invocation.console.show(silence, name: silence.id) {
             ["\(silence.id) until \(silence.until.rfc3339(decimals: 0))"]
         }
@@ -158,10 +115,10 @@ extension CommandSpec {
         examples: ["orch notify history -n 10"]
     ) { invocation in
         let limit = try invocation.integer("limit") ?? 50
-        let rows: [HistoryRow] = try await invocation.client().call(
+        let rows: [NotificationRecord] = try await invocation.client().call(
             "GET", "\(NotifierDoor.path)/history", query: [("limit", String(limit))])
-        let columns: [Column<HistoryRow>] = [
-            Column("AT") { $0.at.rfc3339(decimals: 3) }, Column("WHAT") { $0.kind },
+        let columns: [Column<NotificationRecord>] = [
+            Column("AT") { $0.at.rfc3339(decimals: 3) }, Column("WHAT") { $0.kind.rawValue },
             Column("INCIDENT") { $0.incident.isEmpty ? "-" : $0.incident }, Column("TEXT") { $0.text },
         ]
         try invocation.console.list(rows, columns, name: { $0.incident }, empty: "nothing yet")
@@ -182,12 +139,11 @@ extension CommandSpec {
     ) { invocation in
         let client = try invocation.client()
         guard let word = invocation.operands.first else {
-            let rules: [JSONValue] = try await client.call("GET", "\(NotifierDoor.path)/rules")
-            let columns: [Column<JSONValue>] = [
-                Column("RULE") { text($0["name"]) }, Column("SEVERITY") { text($0["severity"]) },
-                Column("ADVICE") { text($0["advice"]) },
+            let rules: [RuleView] = try await client.call("GET", "\(NotifierDoor.path)/rules")
+            let columns: [Column<RuleView>] = [
+                Column("RULE") { $0.name }, Column("SEVERITY") { $0.severity }, Column("ADVICE") { $0.advice },
             ]
-            try invocation.console.list(rules, columns, name: { text($0["name"]) }, empty: "no rules")
+            try invocation.console.list(rules, columns, name: { $0.name }, empty: "no rules")
             return 0
         }
         guard ["check", "apply"].contains(word), invocation.operands.count == 2 else {
@@ -195,15 +151,12 @@ extension CommandSpec {
         }
         let path = invocation.operands[1]
         let file = try ModuleOperand.read(invocation.absolute(path))
-        let mistakes: [String] = try await client.call(
+        let mistakes: [FileMistake] = try await client.call(
             "POST", "\(NotifierDoor.path)/rules/\(word)", body: ["file": file, "path": path])
-        for mistake in mistakes { StandardStream.error.write("\(mistake)\n") }
+        for mistake in mistakes {
+            StandardStream.error.write("\(path):\(mistake.line):\(mistake.column): \(mistake.message)\n")
+        }
         if mistakes.isEmpty { invocation.console.note("\(path) is \(word == "check" ? "right" : "applied")") }
         return mistakes.isEmpty ? 0 : OrchError.Code.invalidRequest.exitStatus
-    }
-
-    private static func text(_ value: JSONValue?) -> String {
-        guard case .string(let text)? = value else { return "" }
-        return text
     }
 }

@@ -244,6 +244,58 @@ extension Integration {
             }
         }
 
+        @Test(.timeLimit(.minutes(2)))
+        func `what happens together is told together`() async throws {
+            try await TestAgent.withAgent { agent in
+                let receiver = try await Self.start("receiver", agent)
+                defer { agent.end(receiver.pid) }
+                func rule(_ name: String, _ match: String, _ severity: String = "warning") -> String {
+                    "- {name: \(name), match: {\(match)}, title: '\(name)', severity: \(severity)}"
+                }
+                let rules = [
+                    rule("a", "events: [deployment.started], modules: [shop]"),
+                    rule("b", "events: [deployment.started], modules: [shop]", "critical"),
+                    rule("c", "events: [deployment.started], modules: [shop]"),
+                    rule("d", "events: [instance.stopped], modules: [shop]"),
+                    rule("e", "events: [deployment.started], modules: [later]"),
+                ]
+                try await Self.deploy(
+                    agent,
+                    """
+                    channels: [{name: hook, type: webhook, url: 'http://127.0.0.1:\(receiver.port)/', together: 10s}]
+                    rules:
+                    \(rules.joined(separator: "\n"))
+                    """)
+                struct Told: Decodable {
+                    var title: String
+                    var more: [Told]?
+                    var titles: [String] { [title] + (more ?? []).map(\.title) }
+                }
+                struct Taken: Decodable { var body: String }
+                func told() throws -> [[String]] {
+                    try receiver.lines.map {
+                        let body = try JSONDecoder().decode(Taken.self, from: Data($0.utf8)).body
+                        return try JSONDecoder().decode(Told.self, from: Data(body.utf8)).titles
+                    }
+                }
+                let command = "command: sleep 1000\nupdate: {monitor: 10ms}"
+                #expect(try await agent.deploy(agent.module("shop", command)).status == 0)
+                // What is there goes at once, led by the worst.
+                try await agent.eventually("the first are told", within: .seconds(8)) {
+                    try told() == [["b", "a", "c"]]
+                }
+                #expect(try await agent.orch("stop", "shop").status == 0)
+                #expect(try await agent.deploy(agent.module("later", command)).status == 0)
+                try await agent.eventually("what came meanwhile is told") {
+                    try told() == [["b", "a", "c"], ["d", "e"]]
+                }
+                try await agent.eventually("all of it is written down") {
+                    let history = try await agent.orch("notify", "history").output
+                    return history.split(separator: "\n").count { $0.contains("opened by hook") } == 5
+                }
+            }
+        }
+
         @Test(.timeLimit(.minutes(2)), arguments: ["starttls", "tls"])
         func `mail goes encrypted to whom the certificate proves, with a password that nobody else sees`(
             security: String
