@@ -179,9 +179,11 @@ package struct Agent: Sendable {
             requests: RequestLog(history: store, logger: controlLog.logger(.requestManager)), events: hub,
             logReader: LogReader(source: topics),
             brokerAddress: kafka.brokers, notices: notices, token: token,
-            instanceTokens: access.tokens, sessions: Sessions(secret: token),
+            instanceTokens: access.tokens,
+            sessions: Sessions(secret: token, endedFile: AgentPaths.endedSessions(in: data)),
             webDoor: WebDoor(
                 port: settings.httpPort, addressFile: AgentPaths.address(in: data),
+                portFile: AgentPaths.httpPort(in: data),
                 logger: controlLog.logger(.requestManager)))
 
         // What is named first is stopped last: the API stops taking requests before anybody it asks is gone.

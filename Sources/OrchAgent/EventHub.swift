@@ -26,6 +26,9 @@ final class EventHub: DeploymentObserver {
         signal.send()
     }
 
+    /// Lets everybody look again who waits for news.
+    func wake() { signal.send() }
+
     func servicesChanged(_ services: [ServiceView], _ instances: [InstanceView]) async {
         views.update(services, instances)
     }

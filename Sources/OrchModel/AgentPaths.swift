@@ -16,6 +16,10 @@ package enum AgentPaths {
     package static func brokerPort(in data: String) -> String { "\(data)/broker.port" }
     /// The address of the API's TCP door, while it is open.
     package static func address(in data: String) -> String { "\(data)/http.address" }
+    /// The port that the TCP door had last, so that it keeps it.
+    package static func httpPort(in data: String) -> String { "\(data)/http.port" }
+    /// Sessions of browsers that were ended.
+    package static func endedSessions(in data: String) -> String { "\(data)/sessions.ended" }
     /// Where an agent that was started in the background writes its standard error.
     package static func agentLog(in data: String) -> String { "\(data)/agent.log" }
 }

@@ -115,4 +115,17 @@ extension Store {
         }
         return try contents.map { try Self.decode(Event.self, $0) }
     }
+
+    /// Those of a module from one time to another, in the order they happened; the last ones where there are more.
+    package func events(of module: ModuleName, from: Timestamp, until: Timestamp, limit: Int) async throws -> [Event] {
+        let contents = try await queue.read { database in
+            try String.fetchAll(
+                database,
+                sql:
+                    "SELECT content FROM event WHERE module = ? AND at BETWEEN ? AND ? ORDER BY sequence DESC LIMIT ?",
+                arguments: [module.rawValue, from.nanoseconds, until.nanoseconds, limit]
+            ).reversed()
+        }
+        return try contents.map { try Self.decode(Event.self, $0) }
+    }
 }

@@ -25,10 +25,27 @@ extension Store {
         }
     }
 
+    /// How many requests are looked through at once, so that nothing waits long for the database.
+    private static let searchedRequests: Int64 = 10_000
+
     /// The newest first.
-    package func requests(limit: Int) async throws -> [RequestRecord] {
-        let contents = try await queue.read {
-            try String.fetchAll($0, sql: "SELECT content FROM request ORDER BY id DESC LIMIT ?", arguments: [limit])
+    ///
+    /// - Parameters:
+    ///   - words: what their method, path, person, origin and status must hold together; empty for all. Only so many of the
+    ///     latest are looked through.
+    ///   - before: only those whose id is below.
+    package func requests(with words: String, before: Int64?, limit: Int) async throws -> [RequestRecord] {
+        let contents = try await queue.read { database in
+            let last = try Int64.fetchOne(database, sql: "SELECT max(id) FROM request") ?? 0
+            let end = min(before ?? .max, last + 1)
+            return try String.fetchAll(
+                database,
+                sql: """
+                    SELECT content FROM request WHERE id < ?1 AND id >= ?1 - ?2 AND (?3 = '' OR instr(lower(
+                        (content ->> 'method') || ' ' || (content ->> 'path') || ' ' || coalesce(content ->> 'by', '') || ' '
+                        || (content ->> 'from') || ' ' || (content ->> 'status')), ?3) > 0)
+                    ORDER BY id DESC LIMIT ?4
+                    """, arguments: [end, Self.searchedRequests, words.lowercased(), limit])
         }
         return try contents.map { try Self.decode(RequestRecord.self, $0) }
     }

@@ -74,6 +74,9 @@ package struct Store: Sendable {
                     CREATE TABLE artifact_source (source TEXT PRIMARY KEY, digest TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL) STRICT;
                     """)
         }
+        migrator.registerMigration("3: events of a module by their times") { database in
+            try database.execute(sql: "CREATE INDEX event_by_module ON event (module, at)")
+        }
         return migrator
     }
 

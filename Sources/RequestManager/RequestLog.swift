@@ -6,11 +6,11 @@ import OrchSystem
 package protocol RequestHistory: Sendable {
     func begin(_ request: RequestRecord) async throws -> Int64
     func finish(_ request: RequestRecord) async throws
-    func requests(limit: Int) async throws -> [RequestRecord]
+    func requests(with words: String, before: Int64?, limit: Int) async throws -> [RequestRecord]
 }
 
-/// Who asked for what, and what came of it: every request becomes a line of the topic `Request_Manager`, and one that
-/// changes something is written down before it is carried out.
+/// Who asked for what, and what came of it: every request becomes a line of the topic `Request_Manager`, and one of somebody
+/// known that changes something is written down before it is carried out.
 package struct RequestLog: Sendable {
     private let history: any RequestHistory
     private let logger: Logger
@@ -22,18 +22,19 @@ package struct RequestLog: Sendable {
 
     /// - Parameters:
     ///   - path: without the query, which may hold what is nobody's business.
-    ///   - from: where it comes from, and by whom: see ``RequestRecord``.
+    ///   - from: where it comes from: see ``RequestRecord``.
+    ///   - person: who asks: see ``RequestRecord``. What nobody known asks is refused, and must not fill the disk.
+    ///   - changesSomething: whether it may change what the agent keeps or runs.
     ///   - answer: carries the request out and gives its HTTP status.
     package func record<Answer>(
-        _ method: String, _ path: String, from: String, by person: String?, status: (Answer) -> Int,
-        answer: () async throws -> Answer
+        _ method: String, _ path: String, from: String, by person: String?, changesSomething: Bool,
+        status: (Answer) -> Int, answer: () async throws -> Answer
     ) async throws -> Answer {
         let start = ContinuousClock.now
         var record = RequestRecord(
             id: 0, at: .now(), method: method, path: path, from: from, by: person, status: 0, milliseconds: 0)
-        // A piece of an upload changes nothing yet.
-        let changesSomething = !["GET", "HEAD", "PATCH"].contains(method)
-        if changesSomething {
+        let isKept = changesSomething && person != nil
+        if isKept {
             do {
                 record.id = try await history.begin(record)
             } catch {
@@ -50,7 +51,7 @@ package struct RequestLog: Sendable {
         }
         let elapsed = (ContinuousClock.now - start).components
         record.milliseconds = Double(elapsed.seconds) * 1000 + Double(elapsed.attoseconds / 1_000_000_000) / 1e6
-        if changesSomething { try? await history.finish(record) }
+        if isKept { try? await history.finish(record) }
         // Pages bring many files along, which tell nobody anything.
         let usual: Logger.Level = path.hasPrefix("/assets/") ? .debug : .info
         logger.log(
@@ -60,5 +61,11 @@ package struct RequestLog: Sendable {
     }
 
     /// The newest first.
-    package func latest(_ limit: Int) async throws -> [RequestRecord] { try await history.requests(limit: limit) }
+    ///
+    /// - Parameters:
+    ///   - words: what their fields must hold; empty for all. Only the last ten thousand are looked through.
+    ///   - before: only those whose id is below.
+    package func latest(_ limit: Int, with words: String = "", before: Int64? = nil) async throws -> [RequestRecord] {
+        try await history.requests(with: words, before: before, limit: limit)
+    }
 }

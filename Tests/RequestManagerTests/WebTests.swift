@@ -1,12 +1,16 @@
 import OrchModel
 import OrchSystem
+import TestSupport
 import Testing
 
 @testable import RequestManager
 
 struct SessionTests {
-    private let sessions = Sessions(secret: "a secret")
+    private let folder = TemporaryFolder()
+    private let sessions: Sessions
     private let now = Timestamp(seconds: 1_800_000_000)
+
+    init() { sessions = Sessions(secret: "a secret", endedFile: "\(folder.path)/ended") }
 
     @Test func `a code works once, and not for ever`() {
         let code = sessions.issueCode(at: now)
@@ -26,10 +30,24 @@ struct SessionTests {
     @Test func `a cookie proves its session to every agent with the same secret, until it ends`() throws {
         let session = sessions.begin(at: now)
         let field = "other=1; \(sessions.cookieName)=\(session.cookie); more=2"
-        let again = Sessions(secret: "a secret")
+        let again = Sessions(secret: "a secret", endedFile: "\(folder.path)/ended")
         #expect(try #require(again.session(in: field, at: now)).requestToken == session.requestToken)
         #expect(again.session(in: field, at: now + Sessions.lifetime + .seconds(1)) == nil)
-        #expect(Sessions(secret: "another").session(in: field, at: now) == nil)
+        #expect(Sessions(secret: "another", endedFile: "").session(in: field, at: now) == nil)
+    }
+
+    @Test func `a session that was ended stays so, and no other`() throws {
+        let (one, other) = (sessions.begin(at: now), sessions.begin(at: now))
+        try sessions.end(one, at: now)
+        for sessions in [sessions, Sessions(secret: "a secret", endedFile: "\(folder.path)/ended")] {
+            #expect(sessions.isOver(one))
+            #expect(sessions.session(in: "\(sessions.cookieName)=\(one.cookie)", at: now) == nil)
+            #expect(sessions.session(in: "\(sessions.cookieName)=\(other.cookie)", at: now) != nil)
+        }
+        // What would be over anyway is not kept.
+        let later = now + Sessions.lifetime + .seconds(1)
+        try sessions.end(sessions.begin(at: later), at: later)
+        #expect(try Files.readText("\(folder.path)/ended").split(separator: "\n").count == 1)
     }
 
     @Test(arguments: ["", "orch", "=", ";;", "a-b-c"]) func `what is no session of ours is none`(cookie: String) {

@@ -8,7 +8,10 @@ import RequestManager
 /// Lets nobody in at the TCP door who does not show the token, or has signed in with a browser; nor any page of another site
 /// through one.
 struct AccessGuard: RouterMiddleware {
-    private static let ownHosts: Set<String> = ["127.0.0.1", "localhost", "[::1]"]
+    /// The host of the pages, which browsers take for loopback (RFC 6761, 6.3). It is theirs alone: a browser hands cookies to
+    /// every port of a host, and the services of this machine are at other names of it.
+    static let pageHost = "orch.localhost"
+    private static let ownHosts: Set<String> = [pageHost, "127.0.0.1", "localhost", "[::1]"]
 
     let token: String
     let sessions: Sessions
@@ -17,7 +20,8 @@ struct AccessGuard: RouterMiddleware {
         _ request: Request, context: APIContext, next: @concurrent (Request, APIContext) async throws -> Response
     ) async throws -> Response {
         // A name of somebody else's that resolves to loopback (DNS rebinding) arrives with that name.
-        guard let host = request.head.authority, Self.ownHosts.contains(Self.name(of: host)) else {
+        guard let host = request.head.authority, case let name = Self.name(of: host), Self.ownHosts.contains(name)
+        else {
             throw OrchError(.notAllowed, "this address is not the agent's: use http://127.0.0.1 with its port")
         }
         if let origin = request.headers[.origin], origin != "http://\(host)" {
@@ -31,17 +35,20 @@ struct AccessGuard: RouterMiddleware {
             guard isToken(given, orPassword: isRegistry) else { return try Self.refuse(isRegistry) }
             return try await next(request, context)
         }
+        let isPage =
+            request.method == .get && request.headers[.accept]?.contains("text/html") == true && !path.hasPrefix("/v1/")
+        guard name == Self.pageHost else {
+            guard isPage else { return try Self.refuse(isRegistry) }
+            return WebRoutes.redirect(to: "http://\(Self.pageHost)\(host.dropFirst(name.count))\(request.uri.string)")
+        }
         var context = context
         context.session = sessions.session(in: request.headers[.cookie], at: .now())
         if let session = context.session {
-            try check(request, of: session)
+            try Self.check(request, of: session)
             return try await next(request, context)
         }
         if path == WebRoutes.signInPath || path.hasPrefix("/assets/") { return try await next(request, context) }
-        let isPage = request.headers[.accept]?.contains("text/html") == true && !path.hasPrefix("/v1/")
-        if isPage, request.method == .get {
-            return WebRoutes.redirect(to: "\(WebRoutes.signInPath)?next=\(request.uri.string.percentEncoded)")
-        }
+        if isPage { return WebRoutes.redirect(to: "\(WebRoutes.signInPath)?next=\(request.uri.string.percentEncoded)") }
         return try Self.refuse(isRegistry)
     }
 
@@ -53,18 +60,12 @@ struct AccessGuard: RouterMiddleware {
     }
 
     /// What a browser sends along by itself proves nothing: whatever changes something must bring what only our pages know, in
-    /// a header or, for forms of pages, in a field that ``FormBody`` looks at.
-    private func check(_ request: Request, of session: Sessions.Session) throws(OrchError) {
-        if request.method == .get || request.method == .head { return }
-        if let given = request.headers[.requestToken] {
-            guard Secrets.areEqual(given, session.requestToken) else {
-                throw OrchError(.notAllowed, "this page is too old: reload it and try again")
-            }
-            return
-        }
-        let isForm = request.headers[.contentType]?.hasPrefix("application/x-www-form-urlencoded") == true
-        guard isForm, !request.uri.path.hasPrefix("/v") else {
-            throw OrchError(.notAllowed, "a browser that changes something must send the header Request-Token")
+    /// a header, which the routes of the API insist on (``RequestTokenNeeded``), or in a field of a form of ours, which
+    /// ``FormBody`` does.
+    private static func check(_ request: Request, of session: Sessions.Session) throws(OrchError) {
+        guard let given = request.headers[.requestToken] else { return }
+        guard Secrets.areEqual(given, session.requestToken) else {
+            throw OrchError(.notAllowed, "this page is too old: reload it and try again")
         }
     }
 
@@ -90,5 +91,18 @@ struct AccessGuard: RouterMiddleware {
     private static func name(of authority: String) -> String {
         guard let colon = authority.lastIndex(of: ":"), !authority.hasSuffix("]") else { return authority }
         return String(authority[..<colon])
+    }
+}
+
+/// Refuses what a browser that has signed in asks to be changed without showing that a page of ours has asked it to.
+struct RequestTokenNeeded: RouterMiddleware {
+    @concurrent func handle(
+        _ request: Request, context: APIContext, next: @concurrent (Request, APIContext) async throws -> Response
+    ) async throws -> Response {
+        let changesNothing = request.method == .get || request.method == .head
+        guard context.session == nil || changesNothing || request.headers[.requestToken] != nil else {
+            throw OrchError(.notAllowed, "a browser that changes something must send the header Request-Token")
+        }
+        return try await next(request, context)
     }
 }

@@ -22,9 +22,22 @@ struct RequestRecorder: RouterMiddleware {
             let answer: () async throws -> Response = { try await next(request, context) }
             return try await log.record(
                 request.method.rawValue, request.uri.path, from: from, by: person(request),
+                changesSomething: Self.changesSomething(request.method, request.uri.path),
                 status: { $0.status.code }, answer: answer)
         } catch {
             return ErrorResponder.response(to: error)
+        }
+    }
+
+    /// Questions that are asked by POST, because they come with a text: by the last part of their paths.
+    private static let questions: Set<Substring> = ["plan", "check", "preview", "ping"]
+
+    static func changesSomething(_ method: HTTPRequest.Method, _ path: String) -> Bool {
+        switch method {
+        // A piece of an upload changes nothing yet.
+        case .get, .head, .patch: false
+        case .post: !(path.split(separator: "/").last.map(questions.contains) ?? false)
+        default: true
         }
     }
 }

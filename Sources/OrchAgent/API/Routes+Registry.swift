@@ -8,7 +8,7 @@ import RepositoryManager
 extension Routes {
     private static let longestList = 1000
 
-    func addRegistry(to router: Router<APIContext>) {
+    func addRegistry(to router: RouterGroup<APIContext>) {
         for path in ["v2", "v2/**"] as [RouterPath] {
             for method in [.get, .head, .post, .patch, .put, .delete] as [HTTPRequest.Method] {
                 router.on(path, method: method) { request, context in

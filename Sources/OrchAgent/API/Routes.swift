@@ -6,6 +6,7 @@ struct Routes: Sendable {
     let agent: Agent
 
     func add(to router: Router<APIContext>) {
+        let router = router.group().add(middleware: RequestTokenNeeded())
         let v1 = router.group("v1")
         addSystem(to: router, v1)
         addDeployments(to: v1)

@@ -8,7 +8,7 @@ import OrchModuleFile
 import OrchStore
 import OrchSystem
 import RepositoryManager
-package import RequestManager
+import RequestManager
 import Synchronization
 
 /// What the web interface shows, from the rooms that know it.
@@ -23,6 +23,12 @@ extension Agent: ControlPlane {
 
     package func events(of module: ModuleName?, limit: Int) async throws -> [Event] {
         try await store.events(after: nil, module: module, limit: limit)
+    }
+
+    package func events(during deployment: DeploymentView, limit: Int) async throws -> [Event] {
+        try await store.events(
+            of: deployment.module, from: deployment.startedAt, until: deployment.finishedAt ?? .now(), limit: limit
+        ).filter { $0.deployment == nil || $0.deployment == deployment.id }
     }
 
     package func history(of name: ModuleName) async throws -> HistoryView { try await history(of: name, limit: 20) }
@@ -41,7 +47,9 @@ extension Agent: ControlPlane {
         return deployment
     }
 
-    package func requests(limit: Int) async throws -> [RequestRecord] { try await requests.latest(limit) }
+    package func requests(with words: String, before: Int64?, limit: Int) async throws -> [RequestRecord] {
+        try await requests.latest(limit, with: words, before: before)
+    }
 
     package func modules() async -> [ModuleView] { await repository.modules() }
 

@@ -6,7 +6,7 @@ extension CommandSpec {
     static let webInterface = CommandSpec(
         name: "ui", summary: "Open the web interface: print an address that lets a browser in, once",
         discussion:
-            "The agent serves it at a port of loopback, the one of --http-port or a free one; the address works for ten minutes, and whoever has opened it stays signed in for thirty days.",
+            "The agent serves it at a port of loopback, the one of --http-port or a free one that it keeps, under the name orch.localhost, which browsers take for this machine; the address works for ten minutes, and whoever has opened it stays signed in for thirty days, or until 'Sign out'. From another machine: 'ssh -L 7070:127.0.0.1:PORT HOST', and the address with 7070 instead of PORT.",
         options: [OptionSpec("open", nil, "Open it in the browser, too (xdg-open).")],
         examples: ["orch ui", "orch ui --open"]
     ) { invocation in

@@ -81,6 +81,11 @@ package enum ManualPages {
             ("orch.db", "The truth: services, instances, deployments, events and requests."),
             ("orch.sock", "The socket of the API."),
             ("token", "The token of the API's port on loopback."),
+            (
+                "http.port",
+                "The port on loopback that the agent had last; without it, and without --http-port, none is opened until 'orch ui' asks for it."
+            ),
+            ("sessions.ended", "The sessions of browsers that have signed out."),
             ("instances", "A folder for each instance: socket, exit status, log and configuration."),
             ("broker", "The log of the embedded Kafka broker."), ("LoggingModule", "Each topic as a text file."),
             ("Runtime, Repository, Loadbalancer", "JSON documents for people and scripts, replaced after each change."),

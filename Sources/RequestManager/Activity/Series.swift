@@ -1,6 +1,6 @@
 /// The last values of something that is measured at even steps. The oldest give way.
 package struct Series: Sendable {
-    private let capacity: Int
+    let capacity: Int
     private var ring: [Float] = []
     private var oldest = 0
 

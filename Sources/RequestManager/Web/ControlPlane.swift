@@ -10,14 +10,17 @@ package protocol ControlPlane: Sendable {
     func news() -> AsyncStream<Void>
     /// The last ones, the oldest first.
     func events(of module: ModuleName?, limit: Int) async throws -> [Event]
+    /// What happened to a service while it was deployed, of this deployment or of none, in order; the last ones where there
+    /// are more.
+    func events(during deployment: DeploymentView, limit: Int) async throws -> [Event]
     /// - Throws: `notFound` for an unknown service.
     func why(_ name: ModuleName) async throws -> WhyAnswer
     /// - Throws: `notFound` for an unknown instance.
     func why(_ id: InstanceID) async throws -> WhyAnswer
     func history(of name: ModuleName) async throws -> HistoryView
     func deployment(_ id: DeploymentID) async throws -> DeploymentView
-    /// The newest first.
-    func requests(limit: Int) async throws -> [RequestRecord]
+    /// The newest first: those that hold words, with ids below `before`.
+    func requests(with words: String, before: Int64?, limit: Int) async throws -> [RequestRecord]
 
     func modules() async -> [ModuleView]
     /// Names of the servers that instances can be put on.
@@ -44,15 +47,14 @@ package protocol ControlPlane: Sendable {
     func ask(_ module: ModuleName, _ path: String) async throws -> JSONValue
 }
 
-/// A mistake in a module file, at its place; both count from 1.
-package struct FileMistake: Codable, Sendable {
-    package var line: Int
-    package var column: Int
-    package var message: String
-
-    package init(line: Int, column: Int, message: String) {
-        self.line = line
-        self.column = column
-        self.message = message
+extension ControlPlane {
+    /// The deployment of a service that goes on.
+    func ongoing(of service: ServiceView) async throws -> DeploymentView? {
+        guard let id = service.deployment else { return nil }
+        do {
+            return try await deployment(id)
+        } catch let error as OrchError where error.code == .notFound {
+            return nil
+        }
     }
 }

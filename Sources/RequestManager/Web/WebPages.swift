@@ -26,8 +26,7 @@ package struct WebPages: Sendable {
 
     /// The parts of a page that are not left as they are.
     package func parts(at address: PageAddress, for session: Sessions.Session) async throws -> [PagePart] {
-        let page = try Self.page(at: address)
-        return try await page.parts(view(session)).filter { !page.still.contains($0.id) }
+        try await Self.page(at: address).livingParts(view(session))
     }
 
     /// The deployment form as it was sent, with what came of it.
@@ -40,7 +39,8 @@ package struct WebPages: Sendable {
         return layout(page.title, page.menu, session, live: nil, content: parts.map(\.html).joined(separator: "\n"))
     }
 
-    /// Tells of the parts of a page that have changed since it was made, until the task is cancelled or `tell` throws.
+    /// Tells of the parts of a page that have changed since it was made, until the task is cancelled or `tell` throws, which is
+    /// also asked where none have.
     ///
     /// - Throws: `notFound` when what the page shows is gone.
     package func follow(
@@ -51,8 +51,8 @@ package struct WebPages: Sendable {
         let steps = page.showsFigures ? activity.steps.listen() : AsyncStream { $0.finish() }
         let pace = AsyncTimerSequence(interval: page.pace ?? Self.longestPace, clock: .continuous).map { _ in }
         for await _ in merge(plane.news(), steps, pace) {
-            let changed = live.changed(try await parts(at: address, for: session))
-            if !changed.isEmpty { try await tell(changed) }
+            let changed = live.changed(try await page.livingParts(view(session)))
+            try await tell(changed)
             // Several changes in a row are shown together.
             try await Task.sleep(for: Self.pause)
         }
@@ -108,7 +108,7 @@ package struct WebPages: Sendable {
         case ("Repository", 1): return RepositoryPage()
         case ("Schedules_and_Notifications", 1): return AutomationPage(address: address)
         case ("Documents", 1): return DocumentsPage(address: address)
-        case ("Requests", 1): return RequestsPage()
+        case ("Requests", 1): return RequestsPage(address: address)
         default: throw OrchError(.notFound, "there is no page \(address.path.quotedOneLine)")
         }
     }

@@ -7,7 +7,8 @@ extension Integration {
     @Suite(.serialized) struct Web {
         private static let scenarios = [
             "signing_in", "deploying_from_nothing", "mistakes_at_their_lines", "rolling_back_before_your_eyes",
-            "changing_instances", "following_a_noisy_module", "searches_that_last", "two_tabs",
+            "changing_instances", "following_a_noisy_module", "what_has_ended",
+            "searches_that_last", "a_canary_waits", "two_tabs",
             "agent_killed_and_back", "bundles", "schedules_and_notifications", "without_scripts",
             "people_who_cannot_see", "attacks", "requests_are_kept",
         ]

@@ -2,7 +2,6 @@ import Deployer
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
-import NIOHTTP1
 import OrchModel
 import OrchModuleFile
 import RepositoryManager
@@ -11,7 +10,7 @@ import RequestManager
 /// What the buttons and forms of the pages do.
 extension WebRoutes {
     /// What a script is told; a browser without scripts goes on to another page.
-    private struct Done: Encodable {
+    struct Done: Encodable {
         var message = ""
         /// Where to go on.
         var go: String?
@@ -24,7 +23,9 @@ extension WebRoutes {
         addDeploying(to: group)
         addServiceChanges(to: group)
         addAutomation(to: group)
-        group.post("Repository/upload") { request, context in try await upload(request, context) }
+        group.group().add(middleware: RequestTokenNeeded()).post("Repository/upload") { request, context in
+            try await upload(request, context)
+        }
         post("Repository/remove", in: group) { form, _ in
             let reference = try ArtifactReference(checking: form["reference"] ?? "")
             let freed = try await agent.repository.remove(reference)
@@ -33,7 +34,7 @@ extension WebRoutes {
     }
 
     /// A form at an address. What it answers depends on who asks: a script, or a browser by itself.
-    private func post(
+    func post(
         _ path: String, in group: RouterGroup<APIContext>,
         _ act: @escaping @Sendable (FormBody, APIContext) async throws -> Done
     ) {
@@ -80,9 +81,6 @@ extension WebRoutes {
     /// Takes a bundle or an image in.
     private func upload(_ request: Request, _ context: APIContext) async throws -> Response {
         _ = try context.requireSession()
-        guard request.headers[.requestToken] != nil else {
-            throw OrchError(.notAllowed, "an upload needs the header Request-Token: it is for the scripts of our pages")
-        }
         guard let name = request.uri.queryParameters["name"], !name.isEmpty else {
             throw OrchError(.invalidRequest, "'name' must be the name of the file")
         }
@@ -141,69 +139,5 @@ extension WebRoutes {
     private func change(_ change: ServiceMachine.Change, _ context: APIContext) async throws -> Done {
         let deployment = try await agent.deployer.request(change, of: context.name(ModuleName.self, "name"))
         return Done(go: "/Deployment_Interface/\(deployment.id)")
-    }
-
-    // MARK: Schedules and notifications
-
-    private static let scheduler = ModuleName(unchecked: "scheduler")
-    private static let notifier = ModuleName(unchecked: "action-notification")
-
-    private func addAutomation(to group: RouterGroup<APIContext>) {
-        post("Schedules", in: group) { form, _ in
-            let name = try ModuleName(checking: form["name"] ?? "")
-            _ = try await agent.ask(Self.scheduler, .PUT, "v1/schedules/\(name)", body: Self.schedule(form))
-            return Done(message: "\(name) is set.")
-        }
-        post("Schedules/preview", in: group) { form, _ in
-            var schedule = Self.schedule(form)
-            if schedule["name"] == nil, case .object(var members) = schedule {
-                members["name"] = "preview"
-                schedule = .object(members)
-            }
-            let times = try await agent.ask(Self.scheduler, .POST, "v1/preview", body: schedule)
-            guard case .array(let values) = times else { return Done(times: []) }
-            return Done(
-                times: values.compactMap { if case .string(let text) = $0 { String(text.prefix(19)) } else { nil } })
-        }
-        for word in ["run", "pause", "resume"] {
-            post("Schedules/:name/\(word)", in: group) { _, context in
-                let name = try context.name(ModuleName.self, "name")
-                _ = try await agent.ask(Self.scheduler, .POST, "v1/schedules/\(name)/\(word)", body: nil)
-                return Done(message: "\(name): done.")
-            }
-        }
-        post("Schedules/:name/remove", in: group) { _, context in
-            let name = try context.name(ModuleName.self, "name")
-            _ = try await agent.ask(Self.scheduler, .DELETE, "v1/schedules/\(name)", body: nil)
-            return Done(message: "\(name) is gone.")
-        }
-        let actions: [(path: String, module: HTTPMethod, request: String, words: String)] = [
-            ("Incidents/:id/acknowledge", .POST, "v1/incidents/%/ack", "You look after it."),
-            ("Channels/:id/test", .POST, "v1/channels/%/test", "A test is on its way."),
-            ("Silences/:id/remove", .DELETE, "v1/silences/%", "The silence is over."),
-        ]
-        for action in actions {
-            post(action.path, in: group) { _, context in
-                let id = try context.parameters.require("id").percentDecoded.percentEncoded
-                let path = action.request.replacing("%", with: id)
-                _ = try await agent.ask(Self.notifier, action.module, path, body: ["by": "browser"])
-                return Done(message: action.words)
-            }
-        }
-    }
-
-    private static func schedule(_ form: FormBody) -> JSONValue {
-        var members: [String: JSONValue] = [:]
-        for key in Schedule.CodingKeys.allCases.map(\.rawValue) {
-            guard let text = form[key] else { continue }
-            switch key {
-            case "replicas", "retries": members[key] = Int64(text).map(JSONValue.integer) ?? .string(text)
-            case "except":
-                let words = text.split(whereSeparator: { $0 == "," || $0.isWhitespace })
-                members[key] = .array(words.map { .string(String($0)) })
-            default: members[key] = .string(text)
-            }
-        }
-        return .object(members)
     }
 }

@@ -34,6 +34,9 @@ extension WebRoutes {
         }
         group.post("sign-out") { request, context in
             _ = try await FormBody(request, context)
+            try agent.sessions.end(context.requireSession(), at: .now())
+            // Its other pages end.
+            agent.events.wake()
             var response = Self.redirect(to: Self.signInPath)
             response.headers[.setCookie] = agent.sessions.cookieField(for: nil)
             return response

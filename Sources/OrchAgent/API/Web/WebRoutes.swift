@@ -33,9 +33,12 @@ struct WebRoutes: Sendable {
             return EventStream.response { [pages] emit in
                 do {
                     try await pages.follow(address, for: session) { parts in
+                        guard !agent.sessions.isOver(session) else {
+                            throw OrchError(.notAllowed, "this browser has signed out")
+                        }
                         for part in parts { try await emit(.part(part)) }
                     }
-                } catch let error as OrchError {
+                } catch let error as OrchError where error.code == .notFound {
                     try await emit(.gone(ErrorBody(error)))
                 }
             }

@@ -8,7 +8,9 @@ readTimes(document);
 setInterval(() => readTimes(document), 10_000);
 takeOverForms();
 follow();
-if (document.querySelector("[data-deploy]")) import("./editor.js");
+if (document.querySelector("[data-deploy]")) import("./deploy.js");
+const rules = document.querySelector("#rules-form [data-editor]");
+if (rules) import("./editor.js").then(({ Editor }) => new Editor(rules));
 if (document.querySelector("[data-lines]")) import("./lines.js").then(({ showLines }) => showLines());
 if (document.querySelector("[data-logs]")) import("./logs.js");
 document.addEventListener("click", async (event) => {

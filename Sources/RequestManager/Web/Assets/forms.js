@@ -1,18 +1,8 @@
 // Forms that answer in place, searches that narrow while one types, and a question before what cannot be taken back.
 import { address, change, follow } from "./live.js";
+import { tell, tellOf, words } from "./notice.js";
 
 export const requestToken = () => document.querySelector("meta[name=request-token]")?.content ?? "";
-
-let hiding = null;
-
-/** Says something for a moment. */
-export function tell(words) {
-  const notice = document.getElementById("notice");
-  notice.textContent = words;
-  notice.hidden = false;
-  clearTimeout(hiding);
-  hiding = setTimeout(() => { notice.hidden = true; }, 8_000);
-}
 
 /** Sends a form and gives the answer. Throws what the agent says when it refuses. */
 export async function send(path, fields) {
@@ -24,11 +14,18 @@ export async function send(path, fields) {
   return answer;
 }
 
+/** Whether a form asks before it is sent: some only for a certain value, as in `replicas=0`. */
+function asks(form) {
+  if (!form.dataset.confirm) return false;
+  const [field, value] = form.dataset.confirmIf?.split("=") ?? [];
+  return !field || form.elements[field].value === value;
+}
+
 /** Asks for the name of what would be gone. */
-function confirmed(name, words) {
+function confirmed(name, text) {
   const dialog = document.getElementById("confirm");
   const [input, yes] = [document.getElementById("confirm-name"), document.getElementById("confirm-yes")];
-  document.getElementById("confirm-text").textContent = words;
+  document.getElementById("confirm-text").textContent = text;
   document.getElementById("confirm-wanted").textContent = name;
   input.value = "";
   yes.disabled = true;
@@ -47,7 +44,7 @@ document.getElementById("confirm-name").addEventListener("keydown", (event) => {
 });
 
 async function submit(form, submitter) {
-  if (form.dataset.confirm && !(await confirmed(form.dataset.confirm, form.dataset.confirmText))) return;
+  if (asks(form) && !(await confirmed(form.dataset.confirm, form.dataset.confirmText))) return;
   submitter?.classList.add("busy");
   const output = form.querySelector("output");
   try {
@@ -59,14 +56,15 @@ async function submit(form, submitter) {
       location.assign(answer.go);
     } else {
       if (answer.message) tell(answer.message);
+      if ("reset" in form.dataset) form.reset();
       await show(address());
     }
   } catch (error) {
     if (output) {
-      output.textContent = error.message;
+      output.textContent = words(error);
       output.className = "bad";
     } else {
-      tell(error.message);
+      tellOf(error);
     }
   } finally {
     submitter?.classList.remove("busy");
@@ -128,7 +126,7 @@ function preview(form) {
       place.textContent = `${place.dataset.heading} ${answer.times.join(", ")}`;
     } catch (error) {
       place.className = "bad";
-      place.textContent = error.message;
+      place.textContent = words(error);
     }
   }, 250);
 }

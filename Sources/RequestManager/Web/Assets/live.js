@@ -1,5 +1,6 @@
 // Keeps the parts of a page as the agent has them, without touching what has not changed: what is focused, selected or
 // scrolled stays so.
+import { hushOfAbsence } from "./notice.js";
 import { readTimes } from "./times.js";
 
 const longestPause = 5_000;
@@ -20,15 +21,22 @@ export function follow(place = address()) {
   document.body.dataset.live = place;
   if (document.hidden) return show("paused");
   source = new EventSource(`/live?page=${encodeURIComponent(place)}`);
-  source.addEventListener("open", () => { pause = 250; show("up"); });
+  source.addEventListener("open", () => {
+    pause = 250;
+    show("up");
+    hushOfAbsence();
+  });
   source.addEventListener("part", (event) => change(JSON.parse(event.data)));
   source.addEventListener("gone", (event) => {
     source.close();
     show("gone", JSON.parse(event.data).message);
+    // What it can do cannot be done any more.
+    document.getElementById("main").inert = true;
   });
-  source.addEventListener("error", () => {
+  source.addEventListener("error", async () => {
     source.close();
     show("away");
+    if (await isSignedOut()) return location.reload();
     timer = setTimeout(() => follow(), pause);
     pause = Math.min(pause * 2, longestPause);
   });
@@ -36,6 +44,15 @@ export function follow(place = address()) {
   function show(state, words) {
     status.className = `connection ${state}`;
     status.textContent = words ?? status.dataset[state];
+  }
+}
+
+// Whoever may not look any more is told how to sign in; an agent that is away says nothing.
+async function isSignedOut() {
+  try {
+    return (await fetch("/v1/health/live")).status === 403;
+  } catch {
+    return false;
   }
 }
 
@@ -50,7 +67,12 @@ export function change({ id, html }) {
   template.innerHTML = html.trim();
   const fresh = template.content.firstElementChild;
   readTimes(template.content);
+  const focused = old.contains(document.activeElement) ? document.activeElement : null;
   morph(old, fresh);
+  // Who has been moved loses it; where it is gone, its table keeps the place.
+  if (focused && document.activeElement !== focused) {
+    (focused.isConnected ? focused : document.getElementById(id).querySelector("[tabindex]"))?.focus({ preventScroll: true });
+  }
 }
 
 function morph(old, fresh) {
@@ -72,8 +94,13 @@ function morph(old, fresh) {
 }
 
 function morphChildren(old, fresh) {
+  const staying = new Set([...fresh.children].map((child) => child.id).filter(Boolean));
   const named = new Map();
-  for (const child of old.children) if (child.id) named.set(child.id, child);
+  for (const child of [...old.children]) {
+    if (staying.has(child.id)) named.set(child.id, child);
+    // Gone first, so that those behind need not move.
+    else if (child.id) child.remove();
+  }
   let place = old.firstChild;
   for (const child of [...fresh.childNodes]) {
     const known = child.id ? named.get(child.id) : null;

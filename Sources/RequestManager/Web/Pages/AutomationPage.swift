@@ -6,90 +6,133 @@ struct AutomationPage: Page {
     let address: PageAddress
     let title = "Schedules and notifications"
     let menu = Menu.automation
-    let still: Set<String> = ["schedule-form"]
+    let still: Set<String> = ["schedule-form", "silence-form", "rules-form"]
     /// Modules do not tell the agent what they do.
     let pace: Duration? = .seconds(2)
 
     private static let scheduler = ModuleName(unchecked: "scheduler")
     private static let notifier = ModuleName(unchecked: "action-notification")
+    private static let shownHistory = 30
 
     func parts(_ view: PageView) async throws -> [PagePart] {
+        let living = try await livingParts(view)
+        let rules = await rulesForm(view.plane)
+        return [
+            living[0],
+            view.part("schedule-form", "schedule-form", await scheduleForm(view.plane)),
+            living[1],
+            view.part("silence-form", "silence-form", rules),
+            view.part("rules-form", "rules-form", rules),
+        ]
+    }
+
+    func livingParts(_ view: PageView) async throws -> [PagePart] {
         [
             view.part("schedules", "schedules", await schedules(view.plane)),
-            view.part("schedule-form", "schedule-form", ["actions": Schedule.Action.allCases.map(\.rawValue)]),
             view.part("notifications", "notifications", await notifications(view.plane)),
         ]
     }
 
+    // MARK: Schedules
+
     private func schedules(_ plane: any ControlPlane) async -> Fields {
         do {
-            let value = try await plane.ask(Self.scheduler, "v1/schedules")
-            let schedules = try JSONDecoder().decode([ScheduleView].self, from: JSONEncoder().encode(value))
+            let schedules: [ScheduleView] = try await plane.ask(Self.scheduler, for: "v1/schedules")
             return [
-                "schedules": schedules.map(Self.schedule), "none": schedules.isEmpty, "there": true,
-                "here": menu.rawValue,
+                "schedules": schedules.map { Self.row($0, edit: address.with(["edit": $0.schedule.name.rawValue])) },
+                "none": schedules.isEmpty, "there": true, "here": menu.rawValue,
             ]
         } catch {
             return missing(Self.scheduler, error)
         }
     }
 
-    private static func schedule(_ view: ScheduleView) -> Fields {
-        Fields(present: [
+    private static func row(_ view: ScheduleView, edit: String) -> Fields {
+        let fields = Fields(present: [
             "name": view.schedule.name, "times": view.schedule.times, "act": view.schedule.act,
             "except": view.schedule.except?.joined(separator: ", "), "next": view.next.map(Wording.time),
             "last": view.lastRun.map { Wording.time($0.due) }, "outcome": view.lastRun?.outcome,
             "failed": view.lastRun?.outcome.map { $0 != "done" } ?? false, "paused": view.isPaused,
-            "running": view.isRunning, "problem": view.problem,
+            "running": view.isRunning, "problem": view.problem, "edit": edit,
         ])
+        return ["except": false, "next": false, "last": false, "problem": false].merging(fields) { $1 }
     }
+
+    /// A schedule to fill in; the one to be edited where there is one.
+    private func scheduleForm(_ plane: any ControlPlane) async -> Fields {
+        var fields: Fields = [:]
+        if let name = address["edit"],
+            let view: ScheduleView = try? await plane.ask(Self.scheduler, for: "v1/schedules/\(name.percentEncoded)"),
+            case .object(let members)? = try? JSONDecoder().decode(
+                JSONValue.self, from: JSONEncoder().encode(view.schedule))
+        {
+            fields = members.mapValues(\.words)
+            fields["edited"] = name
+        }
+        func choices(_ values: [String], _ key: String) -> [Fields] {
+            values.map { ["value": $0, "chosen": $0 == fields[key] as? String] }
+        }
+        let actions = choices(Schedule.Action.allCases.map(\.rawValue), "action")
+        let missed = choices(Schedule.Missed.allCases.map(\.rawValue), "missed")
+        let concurrency = choices(Schedule.Concurrency.allCases.map(\.rawValue), "concurrency")
+        fields["actions"] = actions
+        fields["misseds"] = missed
+        fields["concurrencies"] = concurrency
+        return fields
+    }
+
+    // MARK: Notifications
 
     private func notifications(_ plane: any ControlPlane) async -> Fields {
         do {
-            let incidents = try await plane.ask(Self.notifier, "v1/incidents?all=true").array
-            let channels = try await plane.ask(Self.notifier, "v1/channels").array
-            let silences = try await plane.ask(Self.notifier, "v1/silences").array
-            let rules = try await plane.ask(Self.notifier, "v1/rules").array
-            let history = try await plane.ask(Self.notifier, "v1/history?limit=30").array
+            let incidents: [IncidentView] = try await plane.ask(Self.notifier, for: "v1/incidents?all=true")
+            let channels: [ChannelView] = try await plane.ask(Self.notifier, for: "v1/channels")
+            let silences: [Silence] = try await plane.ask(Self.notifier, for: "v1/silences")
+            let rules: [RuleView] = try await plane.ask(Self.notifier, for: "v1/rules")
+            let history: [NotificationRecord] = try await plane.ask(
+                Self.notifier, for: "v1/history?limit=\(Self.shownHistory)")
             return [
-                "there": true, "here": menu.rawValue,
-                "incidents": incidents.map { incident in
-                    Fields(present: [
-                        "id": incident["id"]?.text, "rule": incident["rule"]?.text, "module": incident["module"]?.text,
-                        "severity": incident["severity"]?.text, "state": incident["state"]?.text,
-                        "open": incident["state"]?.text == "open", "text": incident["text"]?.text,
-                        "count": incident["count"]?.text, "at": incident["opened_at"]?.time.map(Wording.time),
-                        "by": incident["acknowledged_by"]?.text,
-                        "canAcknowledge": incident["state"]?.text == "open" && incident["acknowledged_by"]?.text == nil,
-                    ])
-                }.reversed() as [Fields], "quiet": incidents.isEmpty,
-                "channels": channels.map { channel in
-                    Fields(present: [
-                        "name": channel["name"]?.text, "type": channel["type"]?.text,
-                        "waiting": channel["waiting"]?.text,
-                    ])
-                }, "noChannels": channels.isEmpty,
-                "silences": silences.map { silence in
-                    Fields(present: [
-                        "id": silence["id"]?.text, "rule": silence["rule"]?.text, "module": silence["module"]?.text,
-                        "until": silence["until"]?.time.map(Wording.time), "reason": silence["reason"]?.text,
-                    ])
-                }, "hasSilences": !silences.isEmpty,
-                "rules": rules.map { rule in
-                    Fields(present: [
-                        "name": rule["name"]?.text, "severity": rule["severity"]?.text, "advice": rule["advice"]?.text,
-                    ])
+                "there": true, "here": menu.rawValue, "incidents": incidents.map(Self.row),
+                "quiet": incidents.isEmpty,
+                "channels": channels.map { ["name": $0.name, "type": $0.type, "waiting": $0.waiting] as Fields },
+                "noChannels": channels.isEmpty, "silences": silences.map(Self.row), "hasSilences": !silences.isEmpty,
+                "rules": rules.map { ["name": $0.name, "severity": $0.severity, "advice": $0.advice] as Fields },
+                "history": history.map {
+                    [
+                        "at": Wording.time($0.at), "kind": $0.kind.rawValue, "incident": $0.incident, "text": $0.text,
+                    ] as Fields
                 },
-                "history": history.map { entry in
-                    Fields(present: [
-                        "at": entry["at"]?.time.map(Wording.time), "kind": entry["kind"]?.text,
-                        "incident": entry["incident"]?.text, "text": entry["text"]?.text,
-                    ])
-                }, "hasHistory": !history.isEmpty,
+                "hasHistory": !history.isEmpty,
             ]
         } catch {
             return missing(Self.notifier, error)
         }
+    }
+
+    private static func row(_ incident: IncidentView) -> Fields {
+        let isOpen = incident.state == .open
+        return [
+            "id": incident.id, "rule": incident.rule, "module": incident.module, "severity": incident.severity,
+            "state": incident.state.rawValue, "open": isOpen, "text": incident.text, "count": incident.count,
+            "at": Wording.time(incident.openedAt), "by": incident.acknowledgedBy ?? false,
+            "canAcknowledge": isOpen && incident.acknowledgedBy == nil,
+        ]
+    }
+
+    private static func row(_ silence: Silence) -> Fields {
+        ["rule": false, "module": false].merging(
+            Fields(present: [
+                "id": silence.id, "rule": silence.rule, "module": silence.module, "until": Wording.time(silence.until),
+                "reason": silence.reason,
+            ])
+        ) { $1 }
+    }
+
+    private func rulesForm(_ plane: any ControlPlane) async -> Fields {
+        guard let file: NotifierFileView = try? await plane.ask(Self.notifier, for: "v1/rules/file") else {
+            return ["there": false]
+        }
+        return ["there": true, "file": file.text, "path": file.path, "isKept": file.isKept]
     }
 
     private func missing(_ module: ModuleName, _ error: any Error) -> Fields {
@@ -98,20 +141,23 @@ struct AutomationPage: Page {
     }
 }
 
-extension JSONValue {
-    fileprivate var array: [JSONValue] {
-        if case .array(let values) = self { return values }
-        return []
+extension ControlPlane {
+    /// What a module of the control plane answers.
+    ///
+    /// - Throws: `unavailable` when none of its instances is up, and what it refuses.
+    func ask<Answer: Decodable>(_ module: ModuleName, for path: String) async throws -> Answer {
+        try JSONDecoder().decode(Answer.self, from: JSONEncoder().encode(try await ask(module, path)))
     }
+}
 
-    /// A text, or a number as one.
-    fileprivate var text: String? {
+extension JSONValue {
+    /// A value as somebody writes it into a field.
+    fileprivate var words: String {
         switch self {
-        case .string(let text): text.isEmpty ? nil : text
+        case .string(let text): text
         case .integer(let number): String(number)
-        default: nil
+        case .array(let values): values.map(\.words).joined(separator: ", ")
+        default: ""
         }
     }
-
-    fileprivate var time: Timestamp? { text.flatMap { Timestamp(rfc3339: $0) } }
 }

@@ -1,4 +1,5 @@
 import OrchModel
+import OrchSystem
 
 /// All services at a glance, what needs attention first.
 struct OverviewPage: Page {
@@ -13,7 +14,11 @@ struct OverviewPage: Page {
     func parts(_ view: PageView) async throws -> [PagePart] {
         let (status, services) = (await view.plane.status(), await view.plane.services())
         let instances = Dictionary(grouping: await view.plane.instances(), by: \.module)
-        let rows = services.map { ServiceRow($0, instances[$0.name] ?? [], view.activity[$0.name]) }
+        var rows: [ServiceRow] = []
+        for service in services {
+            let deployment = try await view.plane.ongoing(of: service)
+            rows.append(ServiceRow(service, instances[service.name] ?? [], view.activity[service.name], deployment))
+        }
         let events = try await view.plane.events(of: nil, limit: Self.shownEvents)
         return [
             view.part("figures", "overview-figures", figures(status, rows)),
@@ -31,7 +36,7 @@ struct OverviewPage: Page {
         if status.spoolBytes > 1 << 20 {
             notes.append("\(ByteSize(bytes: status.spoolBytes)) of log lines wait for the broker.")
         }
-        let troubled = rows.filter { $0.rank < 2 }.count
+        let troubled = rows.count(where: \.needsAttention)
         return [
             "services": rows.count, "troubled": troubled, "isTroubled": troubled > 0,
             "well": troubled == 0 && !rows.isEmpty,
@@ -71,22 +76,36 @@ struct ServiceRow {
     private let activity: ActivityHistory.ServiceActivity?
     /// What needs attention comes first.
     let rank: Int
+    /// What is wrong, or waits, unless the state says it.
+    private let problem: String?
 
-    init(_ view: ServiceView, _ instances: [InstanceView], _ activity: ActivityHistory.ServiceActivity?) {
+    /// An instance that was started so often and so lately ends again and again, although it is up between.
+    private static let (crashes, crashMemory) = (3, TimeSpan.seconds(60))
+
+    /// - Parameter deployment: the one that goes on.
+    init(
+        _ view: ServiceView, _ instances: [InstanceView], _ activity: ActivityHistory.ServiceActivity?,
+        _ deployment: DeploymentView?
+    ) {
         self.view = view
         self.activity = activity
         restarts = instances.reduce(0) { $0 + $1.restarts }
-        let isFailing = instances.contains { [.failed, .backoff, .unhealthy, .unknown].contains($0.state) }
+        let now = Timestamp.now()
+        let isCrashing = instances.contains { $0.restarts >= Self.crashes && $0.since + Self.crashMemory > now }
+        let isFailing =
+            isCrashing || instances.contains { [.failed, .backoff, .unhealthy, .unknown].contains($0.state) }
+        let stands = deployment?.state.standsStill == true ? deployment.map(RolloutPage.words) : nil
+        problem = view.problem ?? stands ?? (isCrashing ? "ends again and again" : nil)
         rank =
             switch view.state {
-            case .down: 0
-            case .degraded: 0
-            case .deploying: isFailing ? 1 : 2
-            case .running, .completed: isFailing || view.problem != nil ? 1 : 3
-            case .stopped: 4
+            case .stopped: 3
+            case .down, .degraded: 0
+            case .deploying: isFailing || stands != nil ? 0 : 1
+            case .running, .completed: isFailing || problem != nil ? 0 : 2
             }
     }
 
+    var needsAttention: Bool { rank == 0 }
     var requestRate: Double { activity?.requests.last ?? 0 }
     var errorLines: Double { activity?.errorLines.last ?? 0 }
 
@@ -107,8 +126,9 @@ struct ServiceRow {
     var fields: Fields {
         Fields(present: [
             "name": view.name, "state": view.state.rawValue, "version": view.version, "up": view.up,
-            "replicas": view.replicas, "short": view.up < view.replicas && view.state != .stopped,
-            "problem": view.problem, "deployment": view.deployment,
+            "replicas": view.replicas,
+            "short": view.up < view.replicas && view.state != .stopped && view.state != .completed,
+            "problem": problem, "deployment": view.deployment,
             "requests": view.traffic == nil ? nil : Wording.rate(requestRate),
             "graph": Graph.fields(activity?.requests, "requests a second", Wording.rate),
             "failures": activity?.failures.last.map(Wording.percent),

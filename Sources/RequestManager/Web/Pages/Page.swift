@@ -14,12 +14,18 @@ protocol Page: Sendable {
 
     /// - Throws: `notFound` for what is not there (any more).
     func parts(_ view: PageView) async throws -> [PagePart]
+    /// Those that are not left as they were sent.
+    func livingParts(_ view: PageView) async throws -> [PagePart]
 }
 
 extension Page {
     var still: Set<String> { [] }
     var showsFigures: Bool { false }
     var pace: Duration? { nil }
+
+    func livingParts(_ view: PageView) async throws -> [PagePart] {
+        try await parts(view).filter { !still.contains($0.id) }
+    }
 }
 
 /// The menu of the web interface.

@@ -7,24 +7,18 @@ struct RolloutPage: Page {
     let menu = Menu.deploy
     let still: Set<String> = ["log"]
 
-    /// How far back events are looked through for those of the deployment.
-    private static let searchedEvents = 500
+    private static let shownSteps = 500
 
     func parts(_ view: PageView) async throws -> [PagePart] {
         let deployment = try await view.plane.deployment(id)
-        let events = try await view.plane.events(of: deployment.module, limit: Self.searchedEvents)
-        let steps = events.filter { $0.deployment == id || isWithin(deployment, $0) }
+        let steps = try await view.plane.events(during: deployment, limit: Self.shownSteps)
         let service = await view.plane.services().first { $0.name == deployment.module }
         let instances = await view.plane.instances().filter { $0.module == deployment.module }
         let here = "\(Menu.deploy.rawValue)/\(id)"
         var fields = Self.row(deployment)
         fields["here"] = here
-        fields["service"] = service.map { service in
-            [
-                "up": service.up, "replicas": service.replicas, "state": service.state.rawValue,
-                "version": service.version,
-            ] as Fields
-        }
+        fields["service"] = service.map { Self.progress(deployment, $0, instances) }
+        fields["canReturn"] = await Self.canReturn(deployment, view.plane)
         fields["addresses"] = deployment.state == .succeeded ? service.map(ServicePage.pings) ?? [] : []
         fields["rows"] = instances.map {
             InstanceRow(view: $0, history: view.activity).fields(here: here).merging([
@@ -49,7 +43,7 @@ struct RolloutPage: Page {
             view.part(
                 "log", "log-view",
                 [
-                    "heading": "What it prints", "events": deployment.module,
+                    "heading": "What it prints", "events": "deployment=\(id)",
                     "query":
                         "module=\(deployment.module.rawValue.percentEncoded)&since=\(since.percentEncoded)\(until ?? "")",
                     "lines": [Fields](),
@@ -57,10 +51,25 @@ struct RolloutPage: Page {
         ]
     }
 
-    /// What happens to the service meanwhile belongs to it, such as an instance that becomes healthy.
-    private func isWithin(_ deployment: DeploymentView, _ event: Event) -> Bool {
-        event.deployment == nil && event.at >= deployment.startedAt
-            && (deployment.finishedAt.map { event.at <= $0 } ?? true)
+    /// How far it is: how many of the instances that are wanted are up, and of the revision that is wanted.
+    private static func progress(
+        _ deployment: DeploymentView, _ service: ServiceView, _ instances: [InstanceView]
+    ) -> Fields {
+        let up = instances.count { $0.state.isUp && $0.revision == deployment.toRevision }
+        return [
+            "up": min(up, service.replicas), "replicas": service.replicas, "state": service.state.rawValue,
+            "version": service.version,
+        ]
+    }
+
+    /// Only what brought the revision that is wanted now can be taken back, to the one it replaced.
+    private static func canReturn(_ deployment: DeploymentView, _ plane: any ControlPlane) async -> Bool {
+        guard deployment.state == .succeeded, deployment.kind == .deploy, let earlier = deployment.fromRevision else {
+            return false
+        }
+        let revisions = try? await plane.history(of: deployment.module).revisions
+        return revisions?.contains { $0.number == deployment.toRevision && $0.isTarget } == true
+            && revisions?.contains { $0.number == earlier && $0.hasHeld } == true
     }
 
     static func row(_ deployment: DeploymentView) -> Fields {
@@ -75,12 +84,11 @@ struct RolloutPage: Page {
             "bad": deployment.state == .failed || deployment.state == .rolledBack
                 || deployment.state == .rollingBack,
             "good": deployment.state == .succeeded,
-            "canReturn": deployment.state == .succeeded && deployment.kind == .deploy
-                && deployment.fromRevision != nil,
         ])
     }
 
-    private static func words(_ deployment: DeploymentView) -> String {
+    /// How it stands.
+    static func words(_ deployment: DeploymentView) -> String {
         switch deployment.state {
         case .running: "in progress"
         case .paused: "paused"

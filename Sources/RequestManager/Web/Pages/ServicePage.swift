@@ -18,9 +18,11 @@ struct ServicePage: Page {
         let here = "/Services/\(name)"
         let instances = await view.plane.instances().filter { $0.module == name }
         let activity = view.activity[name]
-        let row = ServiceRow(service, instances, activity)
+        let deployment = try await view.plane.ongoing(of: service)
+        let row = ServiceRow(service, instances, activity, deployment)
         var fields = row.fields
-        fields["why"] = row.rank < 2 ? try await view.plane.why(name).instances.first?.summary : nil
+        fields["isWaiting"] = deployment?.state == .waiting
+        fields["why"] = row.needsAttention ? try await view.plane.why(name).instances.first?.summary : nil
         fields["addresses"] = Self.pings(service)
         fields["topic"] = service.topic
         if !service.dependsOn.isEmpty {
@@ -62,13 +64,15 @@ struct ServicePage: Page {
     }
 
     private static func revisions(_ history: HistoryView, here: String) -> Fields {
-        [
+        let ongoing = history.deployments.filter { !$0.state.isFinal }.map(\.toRevision)
+        return [
             "module": history.module, "here": here,
             "revisions": history.revisions.sorted { $0.number > $1.number }.map { revision in
                 [
                     "number": revision.number, "version": revision.version, "at": Wording.time(revision.deployedAt),
                     "isTarget": revision.isTarget, "canReturn": !revision.isTarget && revision.hasHeld,
-                    "hasHeld": revision.hasHeld,
+                    "isOngoing": ongoing.contains(revision.number),
+                    "hasFailed": !revision.hasHeld && !ongoing.contains(revision.number),
                 ] as Fields
             },
             "deployments": history.deployments.prefix(10).map { RolloutPage.row($0) },

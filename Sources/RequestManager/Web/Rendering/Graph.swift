@@ -11,16 +11,18 @@ enum Graph {
     ///   - top: the value at the upper edge at least.
     /// - Returns: `nil` for a series that is too short.
     static func fields(_ series: Series?, _ what: String, top: Double = 0, _ word: (Double) -> String) -> Fields? {
-        guard let values = series?.values, values.count > 1, let last = values.last else { return nil }
+        guard let series, case let values = series.values, values.count > 1, let last = values.last else { return nil }
         let peak = values.max() ?? 0
         let scale = max(peak, top, .leastNonzeroMagnitude)
-        let step = width / Double(values.count - 1)
+        // The right edge is now, the left one the beginning of all that a series can hold.
+        let step = width / Double(series.capacity - 1)
+        let left = width - Double(values.count - 1) * step
         let points = values.enumerated().map { index, value in
-            "\(short(Double(index) * step)),\(short(height - value / scale * (height - 2) - 1))"
+            "\(short(left + Double(index) * step)),\(short(height - value / scale * (height - 2) - 1))"
         }
         return [
             "points": points.joined(separator: " "),
-            "area": "0,\(Int(height)) \(points.joined(separator: " ")) \(Int(width)),\(Int(height))",
+            "area": "\(short(left)),\(Int(height)) \(points.joined(separator: " ")) \(Int(width)),\(Int(height))",
             "words": "\(what), last hour: now \(word(last)), at most \(word(peak))", "now": word(last),
             "peak": word(peak),
         ]

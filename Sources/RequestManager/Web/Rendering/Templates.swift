@@ -38,7 +38,10 @@ struct Templates: Sendable {
         "schedules": PackageResources.schedules_mustache,
         "schedule-form": PackageResources.schedule_form_mustache,
         "notifications": PackageResources.notifications_mustache,
+        "silence-form": PackageResources.silence_form_mustache,
+        "rules-form": PackageResources.rules_form_mustache,
         "documents": PackageResources.documents_mustache,
+        "requests-search": PackageResources.requests_search_mustache,
         "requests": PackageResources.requests_mustache,
     ]
 

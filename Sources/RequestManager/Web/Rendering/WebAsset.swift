@@ -16,7 +16,11 @@ package struct WebAsset: Sendable {
         "forms.js": PackageResources.forms_js,
         "times.js": PackageResources.times_js,
         "editor.js": PackageResources.editor_js,
+        "deploy.js": PackageResources.deploy_js,
+        "notice.js": PackageResources.notice_js,
+        "linelist.js": PackageResources.linelist_js,
         "lines.js": PackageResources.lines_js,
+        "analysis.js": PackageResources.analysis_js,
         "logs.js": PackageResources.logs_js,
     ].reduce(into: [:]) { $0[$1.key] = WebAsset(name: $1.key, content: $1.value) }
 

@@ -110,14 +110,15 @@ class Browser:
                 self.requests.append(message["params"]["request"]["url"])
         self.console += self.driver.get_log("browser")
 
-    def check(self, *allowed):
+    def check(self, *allowed, elsewhere=()):
         """
         Nothing was asked of anybody else, and the console has no error.
 
-        allowed: parts of messages that the test itself has caused.
+        allowed: parts of messages that the test itself has caused. elsewhere: where it went itself.
         """
         self.watch()
-        outside = [url for url in self.requests if not url.startswith((self.address, "data:", "blob:", "about:", "chrome"))]
+        known = (self.address, "data:", "blob:", "about:", "chrome", *elsewhere)
+        outside = [url for url in self.requests if not url.startswith(known)]
         assert not outside, outside
         errors = [
             entry["message"] for entry in self.console

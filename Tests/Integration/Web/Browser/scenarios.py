@@ -34,7 +34,8 @@ def deploy(text, status=0):
 def ask(address, method, path, body=None, **headers):
     """A request as any program may send it; gives the status, the fields and the text."""
     host = address.removeprefix("http://")
-    connection = http.client.HTTPConnection(host, timeout=20)
+    # Browsers know by themselves where names below localhost lead.
+    connection = http.client.HTTPConnection("127.0.0.1", int(host.split(":")[1]), timeout=20)
     connection.request(method, path, body, {"Host": host} | {name.replace("_", "-"): value for name, value in headers.items()})
     answer = connection.getresponse()
     return answer.status, answer.headers, answer.read().decode()
@@ -48,6 +49,12 @@ def cookie(address):
     return headers["Set-Cookie"].split(";")[0]
 
 
+def confirm(browser, name):
+    browser.until("it is asked", lambda: browser.find("#confirm").is_displayed())
+    browser.type("#confirm-name", name)
+    browser.click("#confirm-yes")
+
+
 def signing_in(address):
     link = orch("ui").strip()
     with Browser(address) as browser:
@@ -58,6 +65,30 @@ def signing_in(address):
         browser.until("the overview is there", lambda: browser.all("#services"))
         held = browser.driver.get_cookies()[0]
         assert held["httpOnly"] and held["sameSite"] == "Strict", held
+        # A service of this machine is at another host, and is told nothing.
+        deploy(SHOP.format(version="1.0"))
+        browser.driver.get("http://" + json.loads(orch("services", "-o", "json"))[0]["endpoints"][0])
+        assert browser.driver.get_cookies() == []
+        browser.driver.get(address.replace("orch.localhost", "127.0.0.1") + "/Requests?q=a")
+        browser.until("the page at its own host", lambda: browser.driver.current_url == address + "/Requests?q=a")
+        browser.open("/")
+        browser.until_text("Live", "#connection")
+        browser.driver.switch_to.new_window("tab")
+        browser.open("/Requests")
+        browser.click("header button.quiet")
+        browser.until_text("orch ui")
+        proof = {"Cookie": f"{held['name']}={held['value']}"}
+        assert ask(address, "GET", "/v1/status", **proof)[0] == 403, "the cookie is worth nothing any more"
+        # The other tab learns of it.
+        browser.driver.close()
+        browser.driver.switch_to.window(browser.driver.window_handles[0])
+        browser.until_text("orch ui")
+        orch("shutdown")
+        orch("bootstrap", "-q")
+        assert ask(address, "GET", "/v1/status", **proof)[0] == 403, "nor to the next agent"
+        link = orch("ui").strip()
+        browser.driver.get(link)
+        browser.until("the overview is there", lambda: browser.all("#services"))
         browser.click("header button.quiet")
         browser.until_text("orch ui")
         browser.driver.get(link)
@@ -70,7 +101,7 @@ def signing_in(address):
             browser.type("#agent-token", file.read().strip())
         browser.click("main button.primary")
         browser.until("the page that was asked for", lambda: browser.text("h1") == "Requests")
-        browser.check("401")
+        browser.check("401", "403", "404", "ERR_", elsewhere=["http://127.0.0.1:"])
 
 
 def deploying_from_nothing(address):
@@ -150,6 +181,7 @@ def changing_instances(address):
         browser.until_text("healthy", "#instances")
         instance = json.loads(orch("instances", "-o", "json"))[0]["id"]
         browser.click(f"button[aria-label='Stop {instance}']")
+        confirm(browser, instance)
         browser.until_text("stopped", f"#row-{instance}")
         browser.click(f"button[aria-label='Start {instance}']")
         browser.until_text("healthy", f"#row-{instance}")
@@ -165,17 +197,16 @@ def changing_instances(address):
         browser.open("/Services/shop")
         browser.until_text("3 of 3 up", "#service .headline")
         browser.click("#revisions button")
-        browser.type("#confirm-name", "shop")
-        browser.click("#confirm-yes")
+        confirm(browser, "shop")
         browser.until_text("rollback of shop: done", "#rollout .headline")
         browser.open("/Services/shop")
         browser.until_text("version 1.0", "#service .headline")
         browser.click("#service button.danger")
         browser.until("it is asked", lambda: browser.find("#confirm").is_displayed())
         assert not browser.find("#confirm-yes").is_enabled()
-        browser.type("#confirm-name", "shop")
-        browser.click("#confirm-yes")
+        confirm(browser, "shop")
         browser.until_text("remove of shop", "#rollout .headline")
+        browser.until("it is not there any more", lambda: json.loads(orch("services", "-o", "json")) == [])
         browser.open("/")
         browser.until_text("Nothing is deployed yet.")
         browser.check()
@@ -189,7 +220,7 @@ def following_a_noisy_module(address):
     with Browser(address) as browser:
         sign_in(browser)
         browser.open("/Logs?topic=noisy")
-        seen = lambda: int(browser.text("[data-lines-count]").split(",")[0] or 0)
+        seen = lambda: int((browser.text("[data-lines-count]") or "0").split()[0])
         browser.until("very many lines have come", lambda: seen() > 120_000, patience=60)
         assert "the last" in browser.text("[data-lines-count]"), "what is held is bounded"
         assert browser.run("return document.querySelectorAll('.lines .line').length") < 200, "only what is seen is drawn"
@@ -200,13 +231,26 @@ def following_a_noisy_module(address):
             "due = now + 20; if (++count === 100) { clearInterval(timer); done(worst); } }, 20);")
         print(f"while 10,000 lines a second come, a timer was {late:.0f} ms late at most")
         assert late < 1_000, late
+        browser.run("document.querySelector('.lines').scrollTop -= 5000")
         browser.click("[data-lines-pause]")
         held = browser.text(".lines")
-        before = seen()
-        browser.until("lines go on being counted", lambda: seen() > before)
+        new = lambda: int(browser.text("[data-lines-pause]").split("(")[1].split()[0])
+        # So many that the oldest of those that are shown would have gone.
+        browser.until("lines go on being counted", lambda: new() > 20_000, patience=60)
         assert browser.text(".lines") == held, "what is shown stands still"
         browser.click("[data-lines-pause]")
+        assert browser.text("[data-lines-pause]") == "Pause"
+        browser.run("document.querySelector('.lines').scrollTop = 1e9")
         browser.until("it goes on", lambda: browser.text(".lines") != held)
+        # The whole of a line, by the keyboard.
+        browser.click("[data-lines-pause]")
+        browser.find(".lines").send_keys(Keys.ENTER)
+        browser.until_text("noisy-", "[data-line-detail]")
+        one = browser.text("[data-line-detail]")
+        browser.find(".lines").send_keys(Keys.ARROW_UP)
+        browser.until("the line before", lambda: browser.text("[data-line-detail]") not in ("", one))
+        browser.find(".lines").send_keys(Keys.ESCAPE)
+        browser.until("it is let go", lambda: not browser.find("[data-line-detail]").is_displayed())
         # The parts of it.
         browser.until("patterns are shown", lambda: "line <*> of many" in browser.text("[data-patterns]"))
         browser.choose("#logs-level", "error")
@@ -222,7 +266,42 @@ def following_a_noisy_module(address):
             width // 3, 0).release().perform()
         browser.until("it is in the address", lambda: "until=" in browser.driver.current_url)
         assert browser.find("#logs-since").get_attribute("value") < browser.find("#logs-until").get_attribute("value")
+        browser.find(".lines").click()
+        # From an instance to all that it has written, and nobody else.
+        browser.open("/Service_Instances")
+        browser.click("#instances tbody a")
+        browser.click("#log .line-tools a")
+        browser.until("the page of logs", lambda: browser.all("#logs-instance"))
+        assert browser.find("#logs-instance").get_attribute("value").startswith("noisy-")
+        assert browser.find("#logs-topic").get_attribute("value") == "noisy"
+        browser.until_text("of many", ".lines")
+        browser.open("/Logs?topic=nowhere")
+        browser.until_text("There is no topic nowhere")
+        browser.open("/Logs?topic=Events")
+        browser.until_text("deployment.succeeded noisy", ".lines")
         browser.check()
+
+
+def what_has_ended(address):
+    """Nobody goes on asking for the lines of a job that is done."""
+    deploy("name: once\nrestart: {policy: never}\ncommand: [sh, -c, 'echo all is done']\n")
+    with Browser(address) as browser:
+        sign_in(browser)
+        browser.until_text("completed", "#row-once")
+        assert not browser.all("#row-once .bad"), browser.text("#row-once")
+        browser.open("/Services/once")
+        browser.until_text("all is done", "#log .lines")
+        asked = lambda: browser.run("return performance.getEntriesByType('resource').filter((e) => e.name.includes('/v1/logs')).length")
+        before = asked()
+        browser.open("/Logs?module=once&grep=(")
+        browser.until_text("regular expression", "[data-lines-count]")
+        time.sleep(2)
+        assert asked() <= 2, "what is refused is not asked for again and again"
+        browser.open("/Services/once")
+        browser.until_text("all is done", "#log .lines")
+        time.sleep(2)
+        assert asked() == before, "nor what has ended"
+        browser.check("400")
 
 
 def searches_that_last(address):
@@ -254,6 +333,52 @@ def searches_that_last(address):
         browser.check()
 
 
+def a_canary_waits(address):
+    """What waits for somebody's word says so, and is given it where one looks."""
+    deploy(SHOP.format(version="1.0"))
+    canary = SHOP.format(version="VERSION").replace("monitor: 300ms", "monitor: 300ms, strategy: canary, canary: 50")
+    orch("scale", "shop", "2", "-q")
+    for version, word in [("2.0", "promote"), ("3.0", "abort")]:
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(canary.replace("VERSION", version))
+            file.flush()
+            orch("deploy", file.name, "--detach")
+        with Browser(address) as browser:
+            sign_in(browser)
+            browser.until_text("waits for your word", "#row-shop")
+            browser.until_text("need attention", "#figures")
+            browser.open("/Services/shop")
+            browser.until_text("being deployed", "#revisions")
+            assert "did not hold" not in browser.text("#revisions li:first-child")
+            browser.click(f"#service form[action$={word}] button")
+            if word == "abort":
+                confirm(browser, "shop")
+            browser.until_text("version 2.0", "#service .headline")
+            browser.until("it does not wait any more", lambda: not browser.all("#service form[action$=abort]"))
+            browser.check()
+    # Only the deployment that brought what runs now can be taken back.
+    first = json.loads(orch("history", "shop", "-o", "json"))["deployments"]
+    with Browser(address) as browser:
+        sign_in(browser)
+        for deployment in first:
+            if deployment["kind"] != "deploy":
+                continue
+            browser.open(f"/Deployment_Interface/{deployment['id']}")
+            browser.until_text("Live", "#connection")
+            offered = [button.text for button in browser.all("#rollout form[action$=rollback] button")]
+            is_current = deployment["state"] == "succeeded" and deployment.get("from_revision")
+            assert offered == (["Roll back to revision 1"] if is_current else []), (deployment, offered)
+            others = {other["id"] for other in first} - {deployment["id"]}
+            assert not any(other in browser.text("#steps") for other in others), browser.text("#steps")
+        # A page of what is gone can do nothing any more.
+        browser.open("/Services/shop")
+        browser.until_text("Live", "#connection")
+        orch("rm", "shop", "-q")
+        browser.until("it is closed", lambda: browser.run("return document.getElementById('main').inert"))
+        assert "there is no service shop" in browser.text("#connection")
+        browser.check("404")
+
+
 def two_tabs(address):
     deploy(SHOP.format(version="1.0"))
     with Browser(address) as browser:
@@ -264,8 +389,7 @@ def two_tabs(address):
         browser.driver.switch_to.new_window("tab")
         browser.open("/Services/shop")
         browser.click("#service form[action$=stop] button")
-        browser.type("#confirm-name", "shop")
-        browser.click("#confirm-yes")
+        confirm(browser, "shop")
         browser.until_text("stop of shop: done", "#rollout .headline")
         browser.driver.switch_to.window(first)
         browser.until_text("stopped", "#service .headline")
@@ -283,6 +407,14 @@ def agent_killed_and_back(address):
         browser.until_text("Reconnecting", "#connection")
         orch("bootstrap", "-q")
         browser.until_text("Live", "#connection")
+        # One that has ended as it should is found again at the same place, too.
+        orch("shutdown")
+        browser.until_text("Reconnecting", "#connection")
+        browser.click("#service form[action$=restart] button")
+        browser.until_text("does not answer", "#notice")
+        orch("bootstrap", "-q")
+        browser.until_text("Live", "#connection")
+        assert not browser.find("#notice").is_displayed(), "it answers again"
         orch("scale", "shop", "2", "-q")
         browser.until_text("2 of 2 up", "#service .headline")
         # The log went on without a line twice or missing.
@@ -342,27 +474,61 @@ def schedules_and_notifications(address):
         browser.type("#schedule-cron", "0 3 * * *")
         browser.choose("#schedule-action", "restart")
         browser.type("#schedule-module", "shop")
-        browser.until_text("T03:00:00", "#schedule-preview")
+        browser.until_text("03:00:00 UTC", "#schedule-preview")
         browser.type("#schedule-cron", "0 33 * * *")
         browser.until("it says what is wrong", lambda: browser.all("#schedule-preview.bad"))
         browser.type("#schedule-cron", "0 3 * * *")
         browser.click("#schedule-form button.primary")
         browser.until_text("nightly is set.", "#notice")
         browser.until_text("restart shop", "#row-nightly")
+        # Another one does not take its place without a word; it is edited where it stands.
+        assert browser.find("#schedule-name").get_attribute("value") == "", "the form is ready for the next one"
+        browser.type("#schedule-name", "nightly")
+        browser.type("#schedule-cron", "0 5 * * *")
+        browser.choose("#schedule-action", "restart")
+        browser.type("#schedule-module", "shop")
+        browser.click("#schedule-form button.primary")
+        browser.until_text("there is a schedule nightly already", "#notice")
+        browser.click("a[aria-label='Edit nightly']")
+        browser.until("what it says is filled in", lambda: browser.find("#schedule-cron").get_attribute("value") == "0 3 * * *")
+        assert browser.find("#schedule-module").get_attribute("value") == "shop"
+        browser.type("#schedule-cron", "0 4 * * *")
+        browser.click("#schedule-form button.primary")
+        browser.until_text("0 4 * * *", "#row-nightly")
         browser.click("button[aria-label='Run nightly now']")
         browser.until_text("done", "#row-nightly")
         browser.click("button[aria-label='Pause nightly']")
         browser.until_text("paused", "#row-nightly")
         browser.click("button[aria-label='Remove nightly']")
-        browser.type("#confirm-name", "nightly")
-        browser.click("#confirm-yes")
+        confirm(browser, "nightly")
         browser.until_text("No schedules yet.", "#schedules")
         # Something goes wrong.
         deploy("name: crashy\ncommand: [sh, -c, 'exit 1']\nrestart: {initial_delay: 10ms, give_up_after: 3}\n", status=None)
         browser.until("an incident is shown", lambda: browser.all("#notifications button[aria-label^='Acknowledge']"))
         browser.click("#notifications button[aria-label^='Acknowledge']")
         browser.until_text("browser looks after it", "#notifications")
-        browser.check("400")
+        # Rules and channels of one's own.
+        browser.click("#rules-form summary")
+        rules = "channels:\n- {name: hook, type: webhook, url: 'http://127.0.0.1:9/'}\n"
+        browser.fill("#rules-file", rules + "rules:\n- {name: own, match: {event: [x]}}\n")
+        browser.until_text("Line 4", "#rules-mistakes")
+        browser.click("#rules-form button.primary")
+        browser.until_text("line 4", "#notice")
+        browser.fill("#rules-file", rules + "rules:\n- {name: own, match: {events: [never.*]}, advice: wait}\n")
+        browser.until_text("No mistakes.", "#rules-mistakes")
+        browser.click("#rules-form button.primary")
+        browser.until_text("hook", "#notifications")
+        assert "hook" in orch("notify", "channels") and "own" in orch("notify", "rules")
+        browser.open("/Schedules_and_Notifications")
+        assert "name: own" in browser.find("#rules-file").get_attribute("value"), "the file that holds can be changed further"
+        browser.click("#silence-form summary")
+        browser.type("#silence-span", "2h")
+        browser.type("#silence-module", "crashy")
+        browser.click("#silence-form button.primary")
+        browser.until_text("module crashy", "#notifications")
+        browser.click("#notifications form[action^='/Silences/'] button")
+        browser.until("the silence is over", lambda: "module crashy" not in browser.text("#notifications"))
+        browser.check("400", "409")
 
 
 def without_scripts(address):
@@ -509,6 +675,8 @@ def attacks(address):
          {"Cookie": held, "Content_Type": form, "Origin": "http://evil.example"}),
         ("another site's GET", "GET", "/v1/logs?topic=shop", None, {"Cookie": held, "Origin": "http://evil.example"}),
         ("a name that leads here (DNS rebinding)", "GET", "/", None, {"Cookie": held, "Host": "evil.example"}),
+        ("a session at another name of this machine", "GET", "/v1/status", None,
+         {"Cookie": held, "Host": address.removeprefix("http://").replace("orch.localhost", "127.0.0.1")}),
         ("a session that somebody made up", "GET", "/v1/status", None, {"Cookie": held[:-4] + "0000"}),
         ("a session that is longer", "GET", "/v1/status", None, {"Cookie": held.replace("=", "=9", 1)}),
         ("a page without a session", "GET", "/live?page=/", None, {}),
@@ -518,6 +686,11 @@ def attacks(address):
         status, _, text = ask(address, method, path, body, **headers)
         assert status == 403, (what, status, text)
     assert json.loads(orch("services", "-o", "json"))[0]["state"] == "running", "nothing of it was done"
+    for _ in range(20):
+        ask(address, "POST", "/v1/services/shop/stop")
+        ask(address, "POST", "/sign-in", "agent_token=wrong", Content_Type=form)
+    kept = json.loads(ask(address, "GET", "/v1/requests?limit=100", Cookie=held)[2])
+    assert not any(request["path"] == "/sign-in" or request.get("by") is None for request in kept), kept
     # A place to go on must be ours.
     for place in ["//evil.example", "https://evil.example", "/\\evil.example", "/a%0d%0aSet-Cookie:%20a=b"]:
         status, headers, _ = ask(
