@@ -259,10 +259,11 @@ package actor LoadBalancer {
             }
             listeners[address] = try await Listener.open(
                 address, on: proxies, mostConnections: mostConnections, report: report)
-            if addressProblems.removeValue(forKey: address) != nil {
-                report(
-                    TrafficNotice(kind: "endpoint.open", service: service, message: "\(address) is open now"))
-            }
+            addressProblems[address] = nil
+            report(
+                TrafficNotice(
+                    kind: "endpoint.open", service: service, message: "\(address) is open now",
+                    ends: "endpoint.failed"))
         } catch {
             if addressProblems[address] == nil {
                 report(TrafficNotice(kind: "endpoint.failed", service: service, message: error.message))

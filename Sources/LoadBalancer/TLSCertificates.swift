@@ -15,6 +15,8 @@ final class TLSCertificates: Sendable {
         var stamp: String
         /// When somebody was last told that it is near its end.
         var toldAt: Timestamp?
+        /// Whether it was seen to be far from its end.
+        var isWell = false
 
         var endsAt: Timestamp {
             Timestamp(seconds: Int64(chain.first?.notValidAfter ?? 0))
@@ -74,13 +76,18 @@ final class TLSCertificates: Sendable {
 
     private func warn(of current: inout Loaded, before old: Loaded, at now: Timestamp) {
         guard current.endsAt - now < Self.warning else {
-            if old.toldAt != nil {
-                current.toldAt = nil
-                tell(current.source, "certificate.renewed", "it holds until \(current.endsAt.rfc3339(decimals: 0))")
+            current.toldAt = nil
+            current.isWell = true
+            if !old.isWell {
+                report(
+                    TrafficNotice(
+                        kind: "certificate.renewed", service: current.source.service,
+                        message: "it holds until \(current.endsAt.rfc3339(decimals: 0))", ends: "certificate.ending"))
             }
             return
         }
         current.toldAt = old.toldAt
+        current.isWell = false
         if let told = old.toldAt, now - told < Self.warningInterval { return }
         current.toldAt = now
         tell(

@@ -7,4 +7,6 @@ package struct TrafficNotice: Sendable {
     package var service: ModuleName?
     package var instance: InstanceID?
     package var message: String
+    /// The kind of trouble that this is the end of, if there was any: `endpoint.open` ends `endpoint.failed`.
+    package var ends: String?
 }

@@ -195,7 +195,10 @@ package struct Agent: Sendable {
         services.append(
             .init(
                 service: BackgroundService {
-                    await trafficNotices.forEachBatch { for notice in $0 { deployer.note(Event(notice)) } }
+                    var traffic = await TrafficEvents(after: store)
+                    await trafficNotices.forEachBatch { notices in
+                        for event in notices.compactMap({ traffic.event(of: $0) }) { deployer.note(event) }
+                    }
                 }))
         services.append(.init(service: BackgroundService { await processes.run() }))
         services.append(.init(service: BackgroundService { await containers.run() }))

@@ -14,10 +14,3 @@ struct LocalPlacement: InstancePlacement {
         return PlacementChoice(server: choice.server, reason: choice.reason)
     }
 }
-
-extension Event {
-    init(_ notice: TrafficNotice) {
-        self.init(
-            at: .now(), kind: notice.kind, module: notice.service, instance: notice.instance, message: notice.message)
-    }
-}

@@ -231,6 +231,34 @@ extension Integration {
             }
         }
 
+        @Test(.timeLimit(.minutes(2)))
+        func `an address that cannot be opened is told, and so is its end, whichever agent sees it`() async throws {
+            try await TestAgent.withAgent { agent in
+                #expect(try await agent.deploy(BackendService.module(agent)).status == 0)
+                let port = try await agent.port("shop")
+                func told() async throws -> [String] {
+                    try await agent.orch("events", "-n", "500").output
+                        .split(whereSeparator: \.isWhitespace).map(String.init).filter { $0.hasPrefix("endpoint.") }
+                }
+                #expect(try await told() == [], "that all is well is nothing new")
+                try await agent.killAgent()
+                let other = try agent.start(
+                    ["python3", "-m", "http.server", String(port), "--bind", "127.0.0.1"],
+                    output: "\(agent.folder)/other.out")
+                var isEnded = false
+                defer { if !isEnded { agent.end(other) } }
+                try await agent.eventually("the port is taken") { !Sockets.isFree(port: port) }
+                try await agent.bootstrap()
+                try await agent.eventually("it is told") { try await told() == ["endpoint.failed"] }
+                try await agent.killAgent()
+                agent.end(other)
+                isEnded = true
+                try await agent.eventually("the port is free") { Sockets.isFree(port: port) }
+                try await agent.bootstrap()
+                try await agent.eventually("it is over") { try await told() == ["endpoint.failed", "endpoint.open"] }
+            }
+        }
+
         @Test(.timeLimit(.minutes(2))) func `a service in TCP mode is redis to its clients, and ends halves properly`()
             async throws
         {

@@ -32,7 +32,11 @@ struct DeployPage: Page {
         fields["servers"] = servers.map { ["value": $0, "chosen": $0 == form.server] as Fields }
         fields["plan"] = outcome.plan.map(Self.fields)
         fields["planned"] = form.fingerprint
-        fields["refusal"] = outcome.refusal
+        let isUnknown = chosen.map { name in !choices.contains { $0["value"] == name } } ?? false
+        fields["refusal"] =
+            outcome.refusal
+            ?? (isUnknown
+                ? "There is no module \((chosen ?? "").quotedOneLine): choose one that is known, or upload it." : nil)
         fields["mistakes"] = outcome.mistakes.map { ["line": $0.line, "column": $0.column, "message": $0.message] }
         let deployments = await view.plane.services().compactMap(\.deployment)
         var latest: [Fields] = []

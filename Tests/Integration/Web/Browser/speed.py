@@ -88,8 +88,9 @@ def main(services, replicas):
         cookie = "; ".join(f"{c['name']}={c['value']}" for c in browser.driver.get_cookies())
         held = []
         for _ in range(50):
-            connection = http.client.HTTPConnection(address.removeprefix("http://"))
-            connection.request("GET", "/live?page=%2F", headers={"Cookie": cookie})
+            host = address.removeprefix("http://")
+            connection = http.client.HTTPConnection("127.0.0.1", int(host.split(":")[1]))
+            connection.request("GET", "/live?page=%2F", headers={"Cookie": cookie, "Host": host})
             held.append((connection, connection.getresponse()))
         time.sleep(15)
         say("agent grows with 50 pages open", agent_memory() - before, "MB", 10)
