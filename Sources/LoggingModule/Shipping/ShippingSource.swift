@@ -82,9 +82,11 @@ struct ShippingSource {
     /// All that was written has been read, sent and acknowledged.
     var isDrained: Bool { isAtEnd && chunk == nil && inFlight == 0 && marks.isEmpty }
 
-    /// Bytes that wait in the spool.
+    /// Bytes that wait in the spool, as far as they have been noticed.
     var backlog: Int64 {
-        SpoolFormat.segments(in: "\(folder)/spool")
+        // Thousands of sources have nothing, and folders take time.
+        if isDrained { return 0 }
+        return SpoolFormat.segments(in: "\(folder)/spool")
             .filter { $0 >= checkpoint.segment }
             .reduce(-Int64(checkpoint.offset)) { $0 + (Files.size("\(folder)/spool/\(SpoolFormat.fileName($1))") ?? 0) }
     }

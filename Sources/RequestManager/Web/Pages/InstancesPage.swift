@@ -10,6 +10,12 @@ struct InstancesPage: Page {
 
     func parts(_ view: PageView) async throws -> [PagePart] {
         let all = await view.plane.instances()
+        return [view.part("search", "instances-search", search(all)), table(all, view)]
+    }
+
+    func livingParts(_ view: PageView) async throws -> [PagePart] { [table(await view.plane.instances(), view)] }
+
+    private func table(_ all: [InstanceView], _ view: PageView) -> PagePart {
         let choice = TableChoice(
             address: address,
             columns: [
@@ -24,14 +30,11 @@ struct InstancesPage: Page {
         }
         let sorted = choice.sorted(found) { $0.key(of: $1) }
         let rows = choice.page(of: sorted).map { $0.fields(here: address.text) }
-        return [
-            view.part("search", "instances-search", search(all)),
-            view.part(
-                "instances", "instances",
-                choice.fields(rows: found.count).merging([
-                    "rows": rows, "none": all.isEmpty, "found": !found.isEmpty, "isList": true,
-                ]) { $1 }),
-        ]
+        return view.part(
+            "instances", "instances",
+            choice.fields(rows: found.count).merging([
+                "rows": rows, "none": all.isEmpty, "found": !found.isEmpty, "isList": true,
+            ]) { $1 })
     }
 
     private func search(_ all: [InstanceView]) -> Fields {
