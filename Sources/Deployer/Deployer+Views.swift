@@ -73,6 +73,7 @@ extension Deployer {
         for machine in machines.values {
             if let deployment = machine.service.deployment, deployment.id == id { return deployment }
         }
+        if let deployment = unsaved.deployments.last(where: { $0.id == id }) { return deployment }
         return try await journal.deployment(id)
     }
 

@@ -7,7 +7,8 @@ import OrchSystem
 /// Brings services from what they are to what they shall be, and keeps them there.
 ///
 /// One loop takes every input in order: it lets the service's machine decide, writes the decision down, answers whoever
-/// asked, and only then acts. What was answered survives a crash, and what was not done yet is done after it.
+/// asked, and only then acts. What was answered survives a crash, and what was not done yet is done after it. While nothing
+/// can be written, because the disk is full, only what ends something is done; it is written down when there is room again.
 package actor Deployer {
     enum Message: Sendable {
         case change(
@@ -16,6 +17,21 @@ package actor Deployer {
         case changeInstance(InstanceID, DeploymentView.Kind, CheckedContinuation<Void, any Error>)
         case input(ModuleName, ServiceMachine.Input)
         case note(Event)
+
+        /// Whether it is asked for by somebody and takes something away.
+        var isWayOut: Bool {
+            switch self {
+            case .change(_, let change, _, _): change.isWayOut
+            case .changeInstance(_, let kind, _): kind == .stop
+            case .steer, .input, .note: false
+            }
+        }
+    }
+
+    /// Tells whoever sent a message that it is decided, and written down; or why not.
+    private struct Answer {
+        let message: Message
+        let tell: @Sendable ((any Error)?) -> Void
     }
 
     private let runtime: any InstanceRuntime
@@ -34,7 +50,7 @@ package actor Deployer {
     /// Events that others have told of.
     private var notes: [Event] = []
     /// What could not be written down; it goes with the next changes.
-    private var unsaved = JournalChanges()
+    package private(set) var unsaved = JournalChanges()
     private var generator = SystemRandomNumberGenerator()
 
     package init(
@@ -158,7 +174,7 @@ package actor Deployer {
 
     private func process(_ batch: [Message], in group: inout DiscardingTaskGroup) async {
         let before = machines
-        var answers: [@Sendable ((any Error)?) -> Void] = []
+        var answers: [Answer] = []
         for message in batch { decide(message, &answers) }
         if machines.values.contains(where: { !($0.spec?.dependsOn.isEmpty ?? true) }) { checkDependencies() }
         adoptNewInstances()
@@ -185,18 +201,20 @@ package actor Deployer {
             unsaved = JournalChanges()
         } catch {
             logger.error("a decision cannot be written down", metadata: ["cause": "\(error)"])
-            if !answers.isEmpty {
+            if !answers.allSatisfy(\.message.isWayOut) {
                 // Nobody was answered yet, so nothing was promised: back to where we were, and say so.
                 machines = before
                 let failure = OrchError(
                     .failed, "the agent cannot write to its database: free some disk space and try again", cause: error)
-                for answer in answers { answer(failure) }
+                for answer in answers {
+                    if answer.message.isWayOut { mailbox.send(answer.message) } else { answer.tell(failure) }
+                }
                 resend(batch)
                 return
             }
             unsaved.add(changes)
         }
-        for answer in answers { answer(nil) }
+        for answer in answers { answer.tell(nil) }
         for name in changes.removedServices { machines[name] = nil }
         // Before anything is stopped: nobody is sent to an instance that is on its way out.
         for name in routed { await traffic.set(machines[name]?.route, of: name) }
@@ -206,14 +224,17 @@ package actor Deployer {
         if !changes.isEmpty { await observer.servicesChanged(services, instances()) }
     }
 
-    /// After a failed write the inputs that are no requests still hold.
+    /// After a failed write what is no request still holds.
     private func resend(_ batch: [Message]) {
         for message in batch {
-            if case .input = message { mailbox.send(message) }
+            switch message {
+            case .input, .note: mailbox.send(message)
+            case .change, .steer, .changeInstance: break
+            }
         }
     }
 
-    private func decide(_ message: Message, _ answers: inout [@Sendable ((any Error)?) -> Void]) {
+    private func decide(_ message: Message, _ answers: inout [Answer]) {
         let now = Timestamp.now()
         switch message {
         case .change(let name, let change, let checkIndex, let continuation):
@@ -228,7 +249,10 @@ package actor Deployer {
                 if case .deploy(let spec, _) = change { machine.missingDependencies = missingDependencies(of: spec) }
                 let deployment = try machine.apply(change, id: .random(using: &generator), at: now)
                 machines[name] = machine
-                answers.append { continuation.resume(with: $0.map { .failure($0) } ?? .success(deployment)) }
+                answers.append(
+                    Answer(message: message) {
+                        continuation.resume(with: $0.map { .failure($0) } ?? .success(deployment))
+                    })
             } catch {
                 continuation.resume(throwing: error)
             }
@@ -237,7 +261,10 @@ package actor Deployer {
                 guard var machine = machines[name] else { throw unknown(name) }
                 let deployment = try machine.steer(steering, at: now)
                 machines[name] = machine
-                answers.append { continuation.resume(with: $0.map { .failure($0) } ?? .success(deployment)) }
+                answers.append(
+                    Answer(message: message) {
+                        continuation.resume(with: $0.map { .failure($0) } ?? .success(deployment))
+                    })
             } catch {
                 continuation.resume(throwing: error)
             }
@@ -245,7 +272,8 @@ package actor Deployer {
             do throws(OrchError) {
                 guard let name = modules[id] else { throw OrchError(.notFound, "there is no instance \(id)") }
                 try machines[name]?.applyToInstance(id, kind, at: now)
-                answers.append { continuation.resume(with: $0.map { .failure($0) } ?? .success(())) }
+                answers.append(
+                    Answer(message: message) { continuation.resume(with: $0.map { .failure($0) } ?? .success(())) })
             } catch {
                 continuation.resume(throwing: error)
             }
@@ -382,7 +410,10 @@ package actor Deployer {
 }
 
 extension JournalChanges {
+    /// Adds what came later.
     fileprivate mutating func add(_ other: JournalChanges) {
+        let again = Set(other.services.map(\.name))
+        removedServices.removeAll(where: again.contains)
         services += other.services
         removedServices += other.removedServices
         instances += other.instances

@@ -12,6 +12,13 @@ package protocol RequestHistory: Sendable {
 /// Who asked for what, and what came of it: every request becomes a line of the topic `Request_Manager`, and one of somebody
 /// known that changes something is written down before it is carried out.
 package struct RequestLog: Sendable {
+    /// What a request does to what the agent keeps or runs.
+    package enum Effect: Sendable {
+        case nothing, change
+        /// It ends or removes something, and is carried out even when it cannot be written down because the disk is full.
+        case end
+    }
+
     private let history: any RequestHistory
     private let logger: Logger
 
@@ -24,23 +31,25 @@ package struct RequestLog: Sendable {
     ///   - path: without the query, which may hold what is nobody's business.
     ///   - from: where it comes from: see ``RequestRecord``.
     ///   - person: who asks: see ``RequestRecord``. What nobody known asks is refused, and must not fill the disk.
-    ///   - changesSomething: whether it may change what the agent keeps or runs.
     ///   - answer: carries the request out and gives its HTTP status.
     package func record<Answer>(
-        _ method: String, _ path: String, from: String, by person: String?, changesSomething: Bool,
+        _ method: String, _ path: String, from: String, by person: String?, effect: Effect,
         status: (Answer) -> Int, answer: () async throws -> Answer
     ) async throws -> Answer {
         let start = ContinuousClock.now
         var record = RequestRecord(
             id: 0, at: .now(), method: method, path: path, from: from, by: person, status: 0, milliseconds: 0)
-        let isKept = changesSomething && person != nil
+        var isKept = effect != .nothing && person != nil
         if isKept {
             do {
                 record.id = try await history.begin(record)
             } catch {
-                throw OrchError(
-                    .failed, "the agent cannot write the request down: free some disk space and try again", cause: error
-                )
+                guard effect == .end else {
+                    throw OrchError(
+                        .failed, "the agent cannot write the request down: free some disk space and try again",
+                        cause: error)
+                }
+                isKept = false
             }
         }
         let result: Result<Answer, any Error>

@@ -22,7 +22,7 @@ struct RequestRecorder: RouterMiddleware {
             let answer: () async throws -> Response = { try await next(request, context) }
             return try await log.record(
                 request.method.rawValue, request.uri.path, from: from, by: person(request),
-                changesSomething: Self.changesSomething(request.method, request.uri.path),
+                effect: Self.effect(of: request.method, request.uri.path),
                 status: { $0.status.code }, answer: answer)
         } catch {
             return ErrorResponder.response(to: error)
@@ -32,12 +32,18 @@ struct RequestRecorder: RouterMiddleware {
     /// Questions that are asked by POST, because they come with a text: by the last part of their paths.
     private static let questions: Set<Substring> = ["plan", "check", "preview", "ping"]
 
-    static func changesSomething(_ method: HTTPRequest.Method, _ path: String) -> Bool {
+    /// What is asked for by POST and ends something or makes room.
+    private static let ends: Set<Substring> = ["stop", "stop-instances", "remove", "prune"]
+
+    static func effect(of method: HTTPRequest.Method, _ path: String) -> RequestLog.Effect {
         switch method {
         // A piece of an upload changes nothing yet.
-        case .get, .head, .patch: false
-        case .post: !(path.split(separator: "/").last.map(questions.contains) ?? false)
-        default: true
+        case .get, .head, .patch: return .nothing
+        case .delete: return .end
+        case .post:
+            guard let last = path.split(separator: "/").last else { return .change }
+            return questions.contains(last) ? .nothing : ends.contains(last) ? .end : .change
+        default: return .change
         }
     }
 }

@@ -50,7 +50,7 @@ extension Routes {
             var last = after
             for await _ in agent.events.news() {
                 while true {
-                    let batch = try await agent.store.events(
+                    let batch = try await agent.events(
                         after: last, module: module, limit: last == nil ? limit : Self.eventsAtOnce)
                     last = batch.last?.sequence ?? last ?? 0
                     if !batch.isEmpty { try await emit(.events(batch)) }

@@ -22,13 +22,7 @@ extension Agent: ControlPlane {
     package func news() -> AsyncStream<Void> { events.news() }
 
     package func events(of module: ModuleName?, limit: Int) async throws -> [Event] {
-        try await store.events(after: nil, module: module, limit: limit)
-    }
-
-    package func events(during deployment: DeploymentView, limit: Int) async throws -> [Event] {
-        try await store.events(
-            of: deployment.module, from: deployment.startedAt, until: deployment.finishedAt ?? .now(), limit: limit
-        ).filter { $0.deployment == nil || $0.deployment == deployment.id }
+        try await events(after: nil, module: module, limit: limit)
     }
 
     package func history(of name: ModuleName) async throws -> HistoryView { try await history(of: name, limit: 20) }

@@ -44,7 +44,7 @@ extension Agent {
 
     private func view(of instance: InstanceView) async throws -> WhyView {
         let diagnosis = await runtime.diagnose(instance.id, lines: ServiceMachine.lastLineCount)
-        let events = try await store.events(after: nil, module: instance.module, limit: 500)
+        let events = try await events(after: nil, module: instance.module, limit: 500)
         let spec = await deployer.spec(of: instance.module)
         var limits = diagnosis.limits
         if instance.exit?.outOfMemory == true, let bound = spec?.limits.memory {

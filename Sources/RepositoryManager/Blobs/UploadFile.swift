@@ -83,6 +83,15 @@ final class UploadFile: Sendable {
         }
     }
 
+    /// Ends it and gives its room back, whoever holds it still.
+    func discard() {
+        state.withLock { state in
+            state.isClosed = true
+            ftruncate(state.file.number, 0)
+        }
+        Files.remove(path)
+    }
+
     /// Makes the file content of the store.
     ///
     /// - Throws: ``OrchError`` `invalidRequest` when its digest is not the one that is wanted.

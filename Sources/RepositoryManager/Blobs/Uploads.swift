@@ -121,7 +121,7 @@ package actor Uploads {
 
     package func cancel(_ id: String) async {
         guard let session = sessions.removeValue(forKey: id) else { return }
-        await FileWork.discard(session.path)
+        _ = try? await FileWork.run { session.discard() }
     }
 
     private func session(_ id: String) async throws(OrchError) -> UploadFile {

@@ -127,22 +127,38 @@ extension Integration {
                     let sleeper = try agent.module("sleeper", "command: sleep 1000\nupdate: {monitor: 10ms}")
                     #expect(try await agent.deploy(sleeper).status == 0)
                     let before = try await agent.instance("sleeper").pid
+                    let second = try agent.module("second", "command: sleep 1000\nupdate: {monitor: 10ms}")
+                    #expect(try await agent.deploy(second).status == 0)
+                    let ended = try await agent.instance("second").id.rawValue
                     _ = try await agent.run(["dd", "if=/dev/zero", "of=\(agent.data)/filler", "bs=64k"])
                     let refused = try await agent.deploy(
                         agent.module("other", "command: sleep 1000\nupdate: {monitor: 10ms}"))
                     #expect(refused.status == 1, "\(refused)")
                     #expect(refused.errors.contains("free some disk space"), "\(refused)")
+                    // What ends something or makes room is done all the same, and written down later.
+                    for words in [["prune"], ["stop", "second"]] {
+                        let outcome = try await agent.orch(words)
+                        #expect(outcome.status == 0, "\(outcome)")
+                    }
+                    #expect(agent.processes(of: ended).isEmpty)
                     Files.remove("\(agent.data)/filler")
                     #expect(
                         try await agent.deploy(agent.module("other", "command: sleep 1000\nupdate: {monitor: 10ms}"))
                             .status == 0)
                     #expect(try await agent.instance("sleeper").pid == before)
+                    try await agent.killAgent()
+                    try await agent.bootstrap()
+                    #expect(try await agent.instance("sleeper").pid == before)
+                    #expect(agent.processes(of: ended).isEmpty)
+                    #expect(try await agent.instances("second").allSatisfy { !$0.state.isActive })
                     outcome = .success(())
                 } catch {
                     outcome = .failure(error)
                 }
-                _ = try await agent.orch("shutdown", "--stop-instances")
-                #expect(try await agent.run(["umount", "-l", agent.data]).status == 0)
+                _ = try await agent.run(["dd", "if=/dev/zero", "of=\(agent.data)/filler", "bs=64k"])
+                let shutdown = try await agent.orch("shutdown", "--stop-instances")
+                #expect(shutdown.status == 0, "\(shutdown)")
+                #expect(try await agent.run(["umount", agent.data]).status == 0)
                 try outcome.get()
             }
         }
