@@ -10,7 +10,7 @@ extension Integration {
             "changing_instances", "following_a_noisy_module", "what_has_ended",
             "searches_that_last", "a_canary_waits", "two_tabs",
             "agent_killed_and_back", "bundles", "schedules_and_notifications", "without_scripts",
-            "people_who_cannot_see", "attacks", "requests_are_kept",
+            "people_who_cannot_see", "nothing_jumps", "attacks", "requests_are_kept",
         ]
 
         @Test(.timeLimit(.minutes(5)), arguments: scenarios) func `what people do in the browser`(scenario: String)

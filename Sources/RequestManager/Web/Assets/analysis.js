@@ -1,13 +1,15 @@
 // How the lines of a query are spread over time, and what patterns they have.
 import { tellOf } from "./notice.js";
+import { say } from "./words.js";
 
-const [figure, bars, range] = ["[data-histogram]", "[data-bars]", "[data-range]"].map((name) => document.querySelector(name));
+const [bars, range] = ["[data-bars]", "[data-range]"].map((name) => document.querySelector(name));
 const patterns = document.querySelector("[data-patterns]");
 const levels = { error: ["error", "critical"], warning: ["warning"], info: ["trace", "debug", "info", "notice", "unknown"] };
 /// Of so many of the last lines, so that long topics answer at once.
 const analysed = 20_000;
-/// How long an analysis counts while lines go on coming, in milliseconds.
+/// How long an analysis counts while lines go on coming: in milliseconds, and in how long it took.
 const lifetime = 5_000;
+const restfulness = 10;
 const svg = "http://www.w3.org/2000/svg";
 
 export class Analysis {
@@ -15,6 +17,8 @@ export class Analysis {
   #asking = null;
   #timer = null;
   #isOutdated = false;
+  /// How long the last one took, in milliseconds.
+  #span = 0;
   #shown = null;
   #start = null;
   #choose;
@@ -42,7 +46,7 @@ export class Analysis {
   /** More lines have come. */
   outdate() {
     this.#isOutdated = true;
-    if (!this.#asking) this.#timer ??= setTimeout(() => this.#ask(), lifetime);
+    if (!this.#asking) this.#timer ??= setTimeout(() => this.#ask(), Math.max(lifetime, restfulness * this.#span));
   }
 
   async #ask() {
@@ -53,6 +57,7 @@ export class Analysis {
     const asking = new AbortController();
     this.#asking = asking;
     this.#isOutdated = false;
+    const start = performance.now();
     try {
       const response = await fetch(`/v1/logs/analysis?${this.#query}`, { signal: asking.signal });
       const answer = await response.json();
@@ -62,25 +67,30 @@ export class Analysis {
       list(answer.patterns);
     } catch (error) {
       if (error.name === "AbortError") return;
-      figure.hidden = true;
+      this.#draw({ buckets: [] });
       patterns.hidden = true;
       tellOf(error);
     }
     if (this.#asking !== asking) return;
     this.#asking = null;
+    this.#span = performance.now() - start;
     if (this.#isOutdated) this.outdate();
   }
 
   #draw({ buckets }) {
-    figure.hidden = buckets.length === 0;
-    if (figure.hidden) return;
+    this.#shown = null;
+    if (buckets.length === 0) {
+      bars.replaceChildren();
+      range.textContent = range.dataset.empty;
+      return;
+    }
     const sums = buckets.map((bucket) => Object.values(bucket.levels).reduce((sum, value) => sum + value, 0));
     const most = Math.max(...sums);
     const drawing = document.createElementNS(svg, "svg");
     drawing.setAttribute("viewBox", `0 0 ${buckets.length} 100`);
     drawing.setAttribute("preserveAspectRatio", "none");
     drawing.setAttribute("role", "img");
-    drawing.setAttribute("aria-label", `${sums.reduce((sum, value) => sum + value, 0)} lines, at most ${most} in a step`);
+    drawing.setAttribute("aria-label", say("bars", sums.reduce((sum, value) => sum + value, 0), most));
     buckets.forEach((bucket, index) => {
       let top = 100;
       for (const [name, members] of Object.entries(levels)) {
@@ -112,6 +122,7 @@ export class Analysis {
   }
 
   #begin(event) {
+    if (!this.#shown) return;
     bars.setPointerCapture(event.pointerId);
     this.#start = this.#part(event);
     const brush = document.createElementNS(svg, "rect");

@@ -3,7 +3,6 @@ import { readTimes } from "./times.js";
 import { takeOverForms } from "./forms.js";
 import { follow } from "./live.js";
 
-document.documentElement.classList.add("scripted");
 readTimes(document);
 setInterval(() => readTimes(document), 10_000);
 takeOverForms();

@@ -2,6 +2,7 @@
 import { Editor, post } from "./editor.js";
 import { requestToken } from "./forms.js";
 import { tell, tellOf } from "./notice.js";
+import { say } from "./words.js";
 
 const form = document.querySelector("[data-deploy]");
 const editor = new Editor(form.querySelector("[data-editor]"));
@@ -42,8 +43,6 @@ form.addEventListener("input", () => {
 
 /// What a module can be made of.
 const deployable = ["bundle", "image"];
-const upload = form.querySelector("[data-upload]");
-upload.hidden = false;
 document.getElementById("deploy-bundle").addEventListener("change", (event) => {
   const file = event.target.files[0];
   if (!file) return;
@@ -59,9 +58,9 @@ document.getElementById("deploy-bundle").addEventListener("change", (event) => {
   request.onloadend = () => {
     bar.hidden = true;
     event.target.value = "";
-    if (request.status !== 201) return tell(request.response?.message ?? upload.textContent);
+    if (request.status !== 201) return tell(request.response?.message ?? say("broken"));
     const { name, version, kind } = request.response;
-    if (!deployable.includes(kind)) return tell(`${name}:${version} is in the repository, and is nothing to run.`);
+    if (!deployable.includes(kind)) return tell(say("no-module", name, version));
     const choice = document.getElementById("deploy-module");
     const value = `${name}:${version}`;
     if (![...choice.options].some((option) => option.value === value)) choice.add(new Option(value, value));

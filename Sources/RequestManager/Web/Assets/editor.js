@@ -1,6 +1,7 @@
 // A text of many lines with their numbers, and the mistakes in it at their lines while one types.
 import { requestToken } from "./forms.js";
 import { tellOf } from "./notice.js";
+import { say } from "./words.js";
 
 /// How long nobody must type before the text is checked, in milliseconds.
 const stillness = 120;
@@ -63,7 +64,7 @@ export class Editor {
       const button = document.createElement("button");
       button.type = "button";
       button.dataset.line = line;
-      button.textContent = `Line ${line}`;
+      button.textContent = say("mistake", line);
       item.append(button, ` ${message}`);
       return item;
     }));

@@ -1,6 +1,6 @@
 // Forms that answer in place, searches that narrow while one types, and a question before what cannot be taken back.
 import { address, change, follow } from "./live.js";
-import { tell, tellOf, words } from "./notice.js";
+import { reason, tell, tellOf } from "./notice.js";
 
 export const requestToken = () => document.querySelector("meta[name=request-token]")?.content ?? "";
 
@@ -61,7 +61,7 @@ async function submit(form, submitter) {
     }
   } catch (error) {
     if (output) {
-      output.textContent = words(error);
+      output.textContent = reason(error);
       output.className = "bad";
     } else {
       tellOf(error);
@@ -126,7 +126,7 @@ function preview(form) {
       place.textContent = `${place.dataset.heading} ${answer.times.join(", ")}`;
     } catch (error) {
       place.className = "bad";
-      place.textContent = words(error);
+      place.textContent = reason(error);
     }
   }, 250);
 }

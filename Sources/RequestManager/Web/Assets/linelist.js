@@ -1,4 +1,6 @@
 // A list of log lines of which only those are drawn that can be seen. It holds so many lines at most, and the oldest go.
+import { say } from "./words.js";
+
 const rowHeight = 20;
 const mostLines = 50_000;
 /// Lines are as long as they are; what is drawn of one is bounded.
@@ -227,6 +229,6 @@ export class PauseButton {
   show() {
     const { isPaused, waiting } = this.#list;
     this.#button.setAttribute("aria-pressed", isPaused);
-    this.#button.textContent = isPaused ? `Go on (${waiting} new)` : "Pause";
+    this.#button.textContent = isPaused ? say("go-on", waiting) : say("pause");
   }
 }

@@ -1,7 +1,8 @@
 // Follows log lines into a list, for as long as there are any.
 import { requestToken } from "./forms.js";
 import { LineList, PauseButton } from "./linelist.js";
-import { words } from "./notice.js";
+import { reason } from "./notice.js";
+import { say } from "./words.js";
 
 const shortestPause = 500;
 const longestPause = 5_000;
@@ -74,7 +75,7 @@ export function followLines(box, query, { detail, onChange, events } = {}) {
         if (isOver) return;
       } catch (error) {
         if (error.name === "AbortError") return;
-        onChange(list, words(error));
+        onChange(list, reason(error));
         if (error instanceof Refusal) return;
       }
       await new Promise((resolve) => { setTimeout(resolve, pause); });
@@ -96,8 +97,8 @@ export function followLines(box, query, { detail, onChange, events } = {}) {
 
 /** How many lines there are, in words. */
 export function countOf(list) {
-  const total = `${list.total} ${list.total === 1 ? "line" : "lines"}`;
-  return list.total > list.size ? `${total}, the last ${list.size} are held` : total;
+  if (list.total > list.size) return say("held", list.total, list.size);
+  return say(list.total === 1 ? "one-line" : "many-lines", list.total);
 }
 
 /** The logs beside something else. */

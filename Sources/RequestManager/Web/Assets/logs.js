@@ -1,7 +1,8 @@
 // The page of logs: follows what was chosen. The address says what that is.
+import { Analysis } from "./analysis.js";
 import { PauseButton } from "./linelist.js";
 import { countOf, followLines } from "./lines.js";
-import { Analysis } from "./analysis.js";
+import { say } from "./words.js";
 
 const form = document.querySelector("[data-logs]");
 const box = document.querySelector("[data-lines-log]");
@@ -29,7 +30,7 @@ function show() {
   following = null;
   const { topic, module, instance } = Object.fromEntries(chosen);
   const what = instance ?? module ?? topic;
-  box.setAttribute("aria-label", `Lines of ${what}`);
+  box.setAttribute("aria-label", say("lines-of", what));
   download.href = `/v1/logs/export?${query}`;
   download.download = `${what}.jsonl`;
   following = followLines(box, `${query}${isOpen ? "&follow=true" : ""}${isNarrow ? "" : `&tail=${firstLines}`}`, {

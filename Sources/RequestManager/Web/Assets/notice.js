@@ -1,4 +1,6 @@
 // Says something to whoever looks, for a moment.
+import { say } from "./words.js";
+
 const shown = 8_000;
 const notice = document.getElementById("notice");
 let hiding = null;
@@ -14,12 +16,11 @@ export function tell(words) {
 
 /** Tells of an error. A browser says of an agent that does not answer only that it failed. */
 export function tellOf(error) {
-  tell(words(error));
+  tell(reason(error));
   isOfAbsence = error instanceof TypeError;
 }
 
-export const words = (error) =>
-  (error instanceof TypeError ? "The agent does not answer: 'orch status' tells whether it runs." : error.message);
+export const reason = (error) => (error instanceof TypeError ? say("away") : error.message);
 
 /** The agent answers again. */
 export function hushOfAbsence() {

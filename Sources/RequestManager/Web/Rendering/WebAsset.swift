@@ -18,6 +18,7 @@ package struct WebAsset: Sendable {
         "editor.js": PackageResources.editor_js,
         "deploy.js": PackageResources.deploy_js,
         "notice.js": PackageResources.notice_js,
+        "words.js": PackageResources.words_js,
         "linelist.js": PackageResources.linelist_js,
         "lines.js": PackageResources.lines_js,
         "analysis.js": PackageResources.analysis_js,

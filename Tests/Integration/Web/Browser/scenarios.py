@@ -253,12 +253,16 @@ def following_a_noisy_module(address):
         browser.until("it is let go", lambda: not browser.find("[data-line-detail]").is_displayed())
         # The parts of it.
         browser.until("patterns are shown", lambda: "line <*> of many" in browser.text("[data-patterns]"))
+        # An analysis by level looks at all lines: of so many as there are by now.
+        orch("stop", "noisy")
         browser.choose("#logs-level", "error")
-        browser.until("only errors", lambda: "disk is slow" in browser.text(".lines") and "of many" not in browser.text(".lines"))
+        browser.until(
+            "only errors", lambda: "disk is slow" in browser.text(".lines") and "of many" not in browser.text(".lines"),
+            patience=60)
         browser.driver.refresh()
-        browser.until("it is still so", lambda: "disk is slow" in browser.text(".lines"))
+        browser.until("it is still so", lambda: "disk is slow" in browser.text(".lines"), patience=60)
         assert browser.find("#logs-level").get_attribute("value") == "error"
-        browser.until("the histogram is of errors", lambda: browser.all("[data-bars] rect.error"))
+        browser.until("the histogram is of errors", lambda: browser.all("[data-bars] rect.error"), patience=60)
         # A stretch of it: the middle third.
         bars = browser.find("[data-bars]")
         width = bars.size["width"]
@@ -655,6 +659,29 @@ while (walker.nextNode()) {
 }
 return mistakes;
 """
+
+
+def nothing_jumps(address):
+    """What is drawn stays where it is while scripts and figures come (layout shifts, as web.dev/cls counts them)."""
+    deploy(SHOP.format(version="1.0"))
+    for width in [1280, 360]:
+        with Browser(address, width=width) as browser:
+            sign_in(browser)
+            browser.driver.set_script_timeout(10)
+            for path in [
+                "/", "/Service_Instances", "/Services/shop", "/Deployment_Interface", "/Logs?topic=shop", "/Repository",
+                "/Schedules_and_Notifications", "/Documents", "/Requests",
+            ]:
+                browser.open(path)
+                browser.until_text("Live", "#connection")
+                moved = browser.driver.execute_async_script(
+                    "const done = arguments[0]; let sum = 0;"
+                    "new PerformanceObserver((list) => { for (const { value } of list.getEntries()) sum += value; })"
+                    ".observe({ type: 'layout-shift', buffered: true }); setTimeout(() => done(sum), 500);")
+                assert moved < 0.05, (width, path, moved)
+                wide = browser.run("return document.documentElement.scrollWidth - innerWidth")
+                assert wide <= 0, f"{path}: {wide} pixels beyond the edge at {width}"
+            browser.check()
 
 
 def attacks(address):
