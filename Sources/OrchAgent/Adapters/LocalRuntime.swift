@@ -4,6 +4,7 @@ import LoggingModule
 import OrchModel
 import OrchSystem
 import RuntimeManager
+import Synchronization
 
 /// The deployer's runtime: starts instances by the driver of their kind, and has their logs shipped.
 struct LocalRuntime: InstanceRuntime {
@@ -14,12 +15,14 @@ struct LocalRuntime: InstanceRuntime {
     let topicFiles: TopicFiles
     let instancesFolder: String
     let logger: Logger
+    private let runtimes = KnownRuntimes()
 
     private func driver(of spec: ModuleSpec) -> any RuntimeDriver { spec.runtime.isContainer ? containers : processes }
 
     /// That of an instance which is not known is the one of processes.
     func driver(of id: InstanceID) -> any RuntimeDriver {
-        folder(id).launch.map { driver(of: $0.spec) } ?? processes
+        let isContainer = runtimes.isContainer(id) { folder(id).launch?.spec.runtime.isContainer }
+        return isContainer ?? false ? containers : processes
     }
 
     func start(_ launch: InstanceLaunch, progress: @escaping LaunchProgress) async throws(OrchError)
@@ -46,6 +49,7 @@ struct LocalRuntime: InstanceRuntime {
         // Its last lines must reach the broker before the folder goes, even when an earlier agent began this.
         if let launch = folder.launch { await ship(launch) }
         await shipper.retire(id.rawValue) { Files.removeTree(folder.path) }
+        runtimes.forget(id)
     }
 
     func check(_ id: InstanceID, _ health: HealthSpec) async -> String? { await driver(of: id).check(id, health) }
@@ -79,5 +83,22 @@ struct LocalRuntime: InstanceRuntime {
                 "the log of an instance cannot be read", metadata: ["instance": "\(launch.id)", "cause": "\(error)"])
         }
         topicFiles.add(launch.spec.topic)
+    }
+}
+
+/// Which instances are containers: what was read once of their folders.
+private final class KnownRuntimes: Sendable {
+    private let known = Mutex<[InstanceID: Bool]>([:])
+
+    /// - Parameter read: gives `nil` for an instance that is not there.
+    func isContainer(_ id: InstanceID, read: () -> Bool?) -> Bool? {
+        if let isContainer = known.withLock({ $0[id] }) { return isContainer }
+        guard let isContainer = read() else { return nil }
+        known.withLock { $0[id] = isContainer }
+        return isContainer
+    }
+
+    func forget(_ id: InstanceID) {
+        known.withLock { $0[id] = nil }
     }
 }

@@ -49,7 +49,7 @@ extension ProcessDriver {
 
     package func usage(of id: InstanceID) async -> ResourceUsage? {
         guard let shim = shims[id] else { return nil }
-        let (pid, limit) = (shim.pid, InstanceFolder(id, in: instancesFolder).launch?.spec.limits.memory.bytes ?? 0)
+        let (pid, limit) = (shim.pid, memoryLimits[id] ?? 0)
         return await runBlocking(name: "usage") {
             let used = ProcessUsage.below(pid)
             return ResourceUsage(

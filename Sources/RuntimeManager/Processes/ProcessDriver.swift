@@ -21,6 +21,8 @@ package actor ProcessDriver: RuntimeDriver {
     private let ports: PortAllocator
     private(set) var shims: [InstanceID: ShimConnection] = [:]
     private(set) var cgroups: [InstanceID: Cgroup] = [:]
+    /// In bytes, of those that run; 0 for none.
+    private(set) var memoryLimits: [InstanceID: Int64] = [:]
     private var limitNotices: Set<String> = []
     private let report: RuntimeReport
     private let endedShims = Mailbox<InstanceID>()
@@ -68,6 +70,7 @@ package actor ProcessDriver: RuntimeDriver {
         let (cgroup, notices) = Cgroup.make(for: id, limits: launch.spec.limits)
         for notice in notices where limitNotices.insert(notice).inserted { logger.notice("\(notice)") }
         cgroups[id] = cgroup
+        memoryLimits[id] = launch.spec.limits.memory.bytes
         do throws(OrchError) {
             let folder = InstanceFolder(id, in: instancesFolder)
             try prepare(launch, folder, ports: allocated, cgroup: cgroup)
@@ -239,6 +242,7 @@ package actor ProcessDriver: RuntimeDriver {
     private func forget(_ id: InstanceID) {
         shims.removeValue(forKey: id)?.close()
         cgroups.removeValue(forKey: id)?.remove()
+        memoryLimits[id] = nil
         ports.release(id)
     }
 
@@ -268,11 +272,13 @@ package actor ProcessDriver: RuntimeDriver {
 
     package func adopt(_ id: InstanceID, process: ProcessIdentity?, ports: [String: Int]) async -> FoundInstance {
         let folder = InstanceFolder(id, in: instancesFolder)
+        let launch = folder.launch
         // The folder was written before the start, a record of its ports only after it.
-        let ports = folder.launch?.ports ?? ports
+        let ports = launch?.ports ?? ports
         if let found = ShimConnection.ask(folder), (try? watch(found.shim, folder)) != nil {
             self.ports.hold(ports, for: id)
             cgroups[id] = Cgroup.existing(for: id)
+            memoryLimits[id] = launch?.spec.limits.memory.bytes
             return .running(RunningInstance(process: found.process, ports: ports))
         }
         if let exit = folder.exit {

@@ -38,7 +38,7 @@ struct OverviewPage: Page {
         }
         let troubled = rows.count(where: \.needsAttention)
         return [
-            "services": rows.count, "troubled": troubled, "isTroubled": troubled > 0,
+            "services": rows.count, "isOne": rows.count == 1, "troubled": troubled, "isTroubled": troubled > 0,
             "well": troubled == 0 && !rows.isEmpty,
             "none": rows.isEmpty,
             "instances": status.instances, "up": status.instancesUp,

@@ -585,10 +585,8 @@ def people_who_cannot_see(address):
                 mistakes = browser.run(RULES)
                 assert not mistakes, (path, dark, mistakes)
             browser.check()
-    with Browser(address, width=500) as browser:
+    with Browser(address, width=360, height=740) as browser:
         sign_in(browser)
-        browser.driver.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True})
         for path in pages:
             browser.open(path)
             wide = browser.run("return document.documentElement.scrollWidth")
@@ -679,8 +677,6 @@ def nothing_jumps(address):
                     "new PerformanceObserver((list) => { for (const { value } of list.getEntries()) sum += value; })"
                     ".observe({ type: 'layout-shift', buffered: true }); setTimeout(() => done(sum), 500);")
                 assert moved < 0.05, (width, path, moved)
-                wide = browser.run("return document.documentElement.scrollWidth - innerWidth")
-                assert wide <= 0, f"{path}: {wide} pixels beyond the edge at {width}"
             browser.check()
 
 
