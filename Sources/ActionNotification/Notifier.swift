@@ -6,6 +6,9 @@ import OrchSystem
 /// Takes what was seen, has it decided upon, writes down what follows together with how far was read, and only then acts.
 actor Notifier {
     private static let longestSleep = TimeSpan.seconds(60)
+    /// How soon an act is tried again for which the agent was away, and after how long it would do more harm than good.
+    private static let actDelay = TimeSpan.seconds(1)
+    private static let actLifetime = TimeSpan.seconds(300)
 
     private let channels: ChannelPool
     private let store: NotifierStore
@@ -17,6 +20,8 @@ actor Notifier {
     private var patterns: PatternMemory
     private var titles: TitleWriter
     private var savedSilences: [Silence]
+    /// Acts are written down that were not done yet.
+    private var actsWait = true
     let changes = Signal()
     /// One after the other decides and writes down, so that what comes later is also told later.
     private let gate = KeyedGate()
@@ -72,8 +77,10 @@ actor Notifier {
         while !Task.isCancelled {
             let canTell = isCurrent()
             if canTell { try await inTurn { try await self.tick() } }
+            if actsWait { try await inTurn { try await self.act() } }
             let seen = changes.count
             var span = canTell ? Self.longestSleep : .seconds(1)
+            if actsWait { span = min(span, Self.actDelay) }
             if canTell, let next = machine.nextTick { span = min(max(next - .now(), .milliseconds(10)), span) }
             await changes.wait(after: seen, atMost: span.duration)
         }
@@ -102,9 +109,7 @@ actor Notifier {
         try await store.save(next)
         savedSilences = machine.silences
         await channels.wake(Set(next.messages.map(\.channel)))
-        for effect in effects {
-            if case .act(let action, let module, let incident) = effect { try await act(action, module, incident) }
-        }
+        if !next.acts.isEmpty { try await act() }
         if !tracks.isEmpty { changes.send() }
     }
 
@@ -129,9 +134,7 @@ actor Notifier {
             logger.notice(
                 "\(notification.subject)", metadata: ["incident": "\(incident.id)", "rule": "\(incident.rule)"])
         case .act(let action, let module, let incident):
-            next.history.append(
-                NotificationRecord(
-                    at: now, kind: .acted, incident: incident.id, text: "\(action.action.rawValue) \(module)"))
+            next.acts.append(PendingAct(action: action, module: module, incident: incident.id, decidedAt: now))
         case .refused(let action, let incident, let reason):
             next.history.append(
                 NotificationRecord(
@@ -142,18 +145,24 @@ actor Notifier {
         }
     }
 
-    /// Done once at most, because it was written down before.
-    private func act(_ action: Rule.Action, _ module: String, _ incident: Incident) async throws {
-        var outcome = "\(action.action.rawValue) \(module): begun"
-        do throws(OrchError) {
-            try await platform.perform(action, on: module)
-        } catch {
-            outcome = "\(action.action.rawValue) \(module) failed: \(error.message)"
+    /// Does what is written down and was not done yet. After a crash in between it is done again; while the agent is away, it
+    /// waits.
+    private func act() async throws {
+        actsWait = true
+        for (id, act) in try await store.acts() {
+            let what = "\(act.action.action.rawValue) \(act.module)"
+            var outcome = "\(what): begun"
+            do throws(OrchError) {
+                try await platform.perform(act.action, on: act.module)
+            } catch {
+                if error.code == .unavailable, .now() - act.decidedAt < Self.actLifetime { return }
+                outcome = "\(what) failed: \(error.message)"
+            }
+            logger.notice("\(outcome)", metadata: ["incident": "\(act.incident)"])
+            try await store.removeAct(
+                id, NotificationRecord(at: .now(), kind: .acted, incident: act.incident, text: outcome))
         }
-        logger.notice("\(outcome)", metadata: ["incident": "\(incident.id)"])
-        var next = NotifierStore.Changes()
-        next.history = [NotificationRecord(at: .now(), kind: .acted, incident: incident.id, text: outcome)]
-        try await store.save(next)
+        actsWait = false
     }
 
     // MARK: People

@@ -3,8 +3,13 @@ package import OrchModel
 /// What others see of a service.
 extension ServiceMachine {
     package func view(server: String, lost: (InstanceID) -> Int64) -> [InstanceView] {
-        instances.values.sorted { ($0.revision, $0.ordinal) < ($1.revision, $1.ordinal) }.map { record in
-            let spec = revision(record.revision)?.spec
+        let specs = Dictionary(
+            service.revisions.map {
+                ($0.number, (topic: $0.spec.topic, version: $0.spec.version, runtime: $0.spec.runtime))
+            },
+            uniquingKeysWith: { first, _ in first })
+        return instances.values.sorted { ($0.revision, $0.ordinal) < ($1.revision, $1.ordinal) }.map { record in
+            let spec = specs[record.revision]
             return InstanceView(
                 id: record.id, module: record.module, topic: spec?.topic ?? .events, version: spec?.version ?? "",
                 revision: record.revision, state: record.state, reason: reason(of: record),

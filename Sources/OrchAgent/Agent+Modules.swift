@@ -10,7 +10,10 @@ import OrchSystem
 /// by a token of theirs that it is the agent that asks.
 extension Agent {
     private static let timeout = TimeAmount.seconds(30)
-    private static let largestAnswer = 8 << 20
+    /// For what is answered when it is done: a schedule's job that is run by hand.
+    private static let longTimeout = TimeAmount.hours(24)
+    /// A hundred thousand schedules fit.
+    private static let largestAnswer = 64 << 20
 
     struct ModuleAnswer: Sendable {
         var status: Int
@@ -39,7 +42,9 @@ extension Agent {
         if let type { request.headers.add(name: "content-type", value: type) }
         if body.readableBytes > 0 { request.body = .bytes(body) }
         do {
-            let answer = try await HTTPClient.shared.execute(request, timeout: Self.timeout)
+            let isLong = method == .POST && path.hasSuffix("/run")
+            let answer = try await HTTPClient.shared.execute(
+                request, timeout: isLong ? Self.longTimeout : Self.timeout)
             return ModuleAnswer(
                 status: Int(answer.status.code),
                 type: answer.headers.first(name: "content-type") ?? "application/json",

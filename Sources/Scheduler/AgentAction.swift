@@ -37,8 +37,19 @@ struct AgentAction: ScheduleAction {
         do {
             status = try await WebClient.shared.execute(request, timeout: Self.callTimeout).status
         } catch {
-            throw OrchError(.unavailable, "\(url) does not answer", cause: error)
+            throw OrchError(.unavailable, "\(Self.told(url)) does not answer", cause: error)
         }
-        guard (200..<300).contains(status.code) else { throw OrchError(.failed, "\(url) answered \(status.code)") }
+        guard (200..<300).contains(status.code) else {
+            throw OrchError(.failed, "\(Self.told(url)) answered \(status.code)")
+        }
+    }
+
+    /// An address as far as everybody may read it: passwords and keys stand in front of the host or behind the path.
+    private static func told(_ url: String) -> String {
+        let parts = url.split(separator: "://", maxSplits: 1)
+        guard parts.count == 2 else { return "the address" }
+        let path = parts[1].prefix { $0 != "?" && $0 != "#" }
+        let host = path.prefix { $0 != "/" }
+        return "\(parts[0])://\(host.split(separator: "@").last ?? "")\(path.dropFirst(host.count))"
     }
 }

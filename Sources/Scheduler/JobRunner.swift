@@ -79,7 +79,10 @@ struct JobRunner: Sendable {
                 guard let bad = instances.first(where: { $0.state != .completed }) else { return }
                 throw OrchError(.failed, bad.state == .stopped ? "it was stopped" : bad.reason)
             }
-            if let deadline, ContinuousClock.now > deadline {
+            // A scheduler before this one may have begun the try.
+            let isOver =
+                timeout.map { span in instances.contains { $0.state.isUp && .now() - $0.since > span } } ?? false
+            if let deadline, isOver || ContinuousClock.now > deadline {
                 _ = try? await agent.change("POST", "/v1/services/\(service)/stop") as DeploymentView
                 throw OrchError(.timedOut, "it took longer than \(timeout ?? .zero)")
             }

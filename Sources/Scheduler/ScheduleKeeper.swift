@@ -25,6 +25,8 @@ actor ScheduleKeeper {
     private static let longestSleep = TimeSpan.seconds(60)
     /// So many schedules at once take memory for a moment that is worth giving back.
     private static let many = 1000
+    /// How soon the store is tried again that could not be written.
+    private static let storeDelay = TimeSpan.seconds(1)
     private static let interruption = "interrupted: the scheduler ended meanwhile"
 
     private let executor = ThreadExecutor(name: "schedules")
@@ -75,9 +77,7 @@ actor ScheduleKeeper {
         let removed = records.values.filter { $0.isConfigured && !names.contains($0.schedule.name) }
             .map(\.schedule.name)
         let changed = try configuration.schedules.filter { records[$0.name]?.schedule != $0 }.map {
-            ScheduleRecord(
-                schedule: $0, createdAt: now, isConfigured: true, isPaused: false,
-                countsSince: try Recurrence($0, anchor: now, calendars: configuration.calendars).countsSince(now))
+            try record($0, isConfigured: true, configuration.calendars, at: now)
         }
         try await store.save(changed, removed: removed)
         calendars = configuration.calendars
@@ -169,11 +169,7 @@ actor ScheduleKeeper {
 
     /// - Throws: `invalidRequest` for one that is wrong. Nothing is changed then.
     func put(_ schedules: [Schedule], at now: Timestamp) async throws {
-        let new = try schedules.map { schedule in
-            ScheduleRecord(
-                schedule: schedule, createdAt: now, isConfigured: false, isPaused: false,
-                countsSince: try Recurrence(schedule, anchor: now, calendars: calendars).countsSince(now))
-        }
+        let new = try schedules.map { try record($0, isConfigured: false, calendars, at: now) }
         try await store.save(new)
         for record in new {
             records[record.schedule.name] = record
@@ -183,6 +179,17 @@ actor ScheduleKeeper {
         logger.info(
             "set", metadata: ["schedules": "\(new.count)", "first": "\(new.first?.schedule.name.rawValue ?? "")"])
         changes.send()
+    }
+
+    /// One that is changed stays paused, and goes on in its step.
+    private func record(
+        _ schedule: Schedule, isConfigured: Bool, _ calendars: [String: [String]], at now: Timestamp
+    ) throws(OrchError) -> ScheduleRecord {
+        let old = records[schedule.name]
+        let anchor = old.flatMap { $0.schedule.every == schedule.every ? $0.createdAt : nil } ?? now
+        return ScheduleRecord(
+            schedule: schedule, createdAt: anchor, isConfigured: isConfigured, isPaused: old?.isPaused ?? false,
+            countsSince: try Recurrence(schedule, anchor: anchor, calendars: calendars).countsSince(now))
     }
 
     func remove(_ name: ModuleName) async throws {
@@ -259,7 +266,7 @@ actor ScheduleKeeper {
     }
 
     private func beginDue(at now: Timestamp) async -> [Begun] {
-        var runs: [Begun] = []
+        var (runs, entries): ([Begun], [DueQueue.Entry]) = ([], [])
         while let entry = queue.popDue(at: now) {
             guard let recurrence = recurrence(of: entry.name), let schedule = records[entry.name]?.schedule else {
                 continue
@@ -267,17 +274,23 @@ actor ScheduleKeeper {
             let due = schedule.missedPolicy == .once ? recurrence.last(upTo: now, from: entry.due) : entry.due
             let act = beginning(entry.name, due: due)
             runs.append((entry.name, ScheduleRun(due: due, beganAt: now), act))
+            entries.append(entry)
             let late = (now - entry.fires).seconds
             counts.lateness += late
             counts.worstLateness = max(counts.worstLateness, late)
         }
         guard !runs.isEmpty else { return [] }
-        var begun: Set<ModuleName> = []
+        let begun: Set<ModuleName>
         do {
             begun = try await store.begin(runs.map { ($0.name, $0.run) })
         } catch {
             logger.error(
-                "\(runs.count) due times cannot be written down and are left out", metadata: ["cause": "\(error)"])
+                "\(runs.count) due times cannot be written down and wait", metadata: ["cause": "\(error)"])
+            for (name, run, _) in runs { ended(name, due: run.due) }
+            for entry in entries where records[entry.name]?.isPaused == false {
+                queue.set(DueQueue.Entry(fires: now + Self.storeDelay, due: entry.due, name: entry.name))
+            }
+            return []
         }
         for (name, run, _) in runs {
             lastRuns[name] = run

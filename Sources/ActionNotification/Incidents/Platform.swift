@@ -53,8 +53,22 @@ struct Platform: Sendable {
         case .rollback: _ = try await agent.change("POST", "\(service)/rollback", body: ChangeRequest())
         case .scale:
             _ = try await agent.change("POST", "\(service)/scale", body: ChangeRequest(replicas: action.replicas))
-        case .run:
-            let _: DeploymentView = try await agent.call("POST", "/v1/deployments", body: DeployRequest(module: module))
+        case .run: try await run(module)
         }
+    }
+
+    /// Runs a job to its end: as a service of its name, which is begun anew where it has run before.
+    ///
+    /// - Throws: `conflict` while it runs.
+    private func run(_ module: String) async throws(OrchError) {
+        let services: [ServiceView] = try await agent.call("GET", "/v1/services", timeout: Self.patience)
+        guard let service = services.first(where: { $0.name.rawValue == module }) else {
+            let _: DeploymentView = try await agent.call("POST", "/v1/deployments", body: DeployRequest(module: module))
+            return
+        }
+        guard [.completed, .down, .stopped].contains(service.state) else {
+            throw OrchError(.conflict, "\(module) runs already")
+        }
+        _ = try await agent.change("POST", "/v1/services/\(module)/start", body: ChangeRequest())
     }
 }

@@ -27,6 +27,8 @@ struct ChannelWorker: Sendable {
         var gathersUntil = Timestamp(seconds: 0)
         /// Messages that have arrived, until the outbox knows it.
         var sent: Set<Int64> = []
+        /// Messages up to this one go one by one: together they were refused, and one of them may be why.
+        var aloneUpTo: Int64 = 0
     }
 
     /// Sends until the task is cancelled.
@@ -57,11 +59,16 @@ struct ChannelWorker: Sendable {
             if !progress.sent.contains(message.id) {
                 if let open = progress.gate.opens(at: now) { return open }
                 if progress.gathersUntil > now, message.attempts == 0 { return progress.gathersUntil }
-                let batch = try await together(with: message, progress.sent, at: now)
+                let isAlone = settings.together == .zero || message.id <= progress.aloneUpTo
+                let batch = isAlone ? [message] : try await together(with: message, progress.sent, at: now)
                 do throws(OrchError) {
                     try await channel.send(Notification(together: batch.map(\.notification)))
                 } catch {
                     if Task.isCancelled { return nil }
+                    if error.code == .invalidRequest, batch.count > 1 {
+                        progress.aloneUpTo = batch.map(\.id).max() ?? message.id
+                        continue
+                    }
                     let isOver = error.code == .invalidRequest || now - message.notification.createdAt > Self.lifetime
                     if isOver {
                         try await giveUp(message, error)
@@ -84,7 +91,6 @@ struct ChannelWorker: Sendable {
     private func together(
         with message: OutboxMessage, _ sent: Set<Int64>, at now: Timestamp
     ) async throws -> [OutboxMessage] {
-        guard settings.together > .zero else { return [message] }
         let others = try await store.due(of: settings.name, at: now, limit: Self.mostTogether)
         return [message] + others.filter { $0.id != message.id && !sent.contains($0.id) }
     }

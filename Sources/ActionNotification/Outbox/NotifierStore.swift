@@ -34,6 +34,14 @@ struct Notification: Codable, Sendable, Equatable {
     }
 }
 
+/// Something to do with a module that was decided and not done yet.
+struct PendingAct: Codable, Sendable {
+    var action: Rule.Action
+    var module: String
+    var incident: String
+    var decidedAt: Timestamp
+}
+
 /// The notifier's durable state, in one SQLite database: how far it has read, what it knows, what it has still to send. All of
 /// it changes together, so that what was read is neither forgotten nor taken twice.
 struct NotifierStore: Sendable {
@@ -49,6 +57,7 @@ struct NotifierStore: Sendable {
         var tracks: [IncidentMachine.Key: IncidentMachine.Track?] = [:]
         var nextNumber: Int64?
         var messages: [(channel: String, due: Timestamp, notification: Notification)] = []
+        var acts: [PendingAct] = []
         var history: [NotificationRecord] = []
         var silences: [Silence]?
         /// Kinds of lines that modules have printed for the first time.
@@ -94,6 +103,10 @@ struct NotifierStore: Sendable {
                     CREATE TABLE pattern (module TEXT NOT NULL, shape TEXT NOT NULL, PRIMARY KEY (module, shape)) STRICT;
                     CREATE TABLE value (name TEXT PRIMARY KEY, content TEXT NOT NULL) STRICT;
                     """)
+        }
+        migrator.registerMigration("2: acts") { database in
+            try database.execute(
+                sql: "CREATE TABLE act (id INTEGER PRIMARY KEY AUTOINCREMENT, content TEXT NOT NULL) STRICT")
         }
         try migrator.migrate(queue)
     }
@@ -148,6 +161,9 @@ struct NotifierStore: Sendable {
                     sql: "INSERT INTO outbox (channel, due, attempts, content) VALUES (?, ?, 0, ?)",
                     arguments: [message.channel, message.due.nanoseconds, try Self.encode(message.notification)])
             }
+            for act in changes.acts {
+                try database.execute(sql: "INSERT INTO act (content) VALUES (?)", arguments: [try Self.encode(act)])
+            }
             for entry in changes.history { try Self.add(entry, database) }
             for pattern in changes.patterns {
                 try database.execute(
@@ -170,6 +186,25 @@ struct NotifierStore: Sendable {
         let id = database.lastInsertedRowID
         if id % 100 == 0 {
             try database.execute(sql: "DELETE FROM history WHERE id <= ?", arguments: [id - mostHistory])
+        }
+    }
+
+    // MARK: Acts
+
+    /// In the order they were decided.
+    func acts() async throws -> [(id: Int64, act: PendingAct)] {
+        try await queue.read { database in
+            try Row.fetchAll(database, sql: "SELECT id, content FROM act ORDER BY id").map {
+                (id: $0["id"], act: try Self.decode(PendingAct.self, $0["content"]))
+            }
+        }
+    }
+
+    /// An act is done, or given up.
+    func removeAct(_ id: Int64, _ entry: NotificationRecord) async throws {
+        try await queue.write { database in
+            try database.execute(sql: "DELETE FROM act WHERE id = ?", arguments: [id])
+            try Self.add(entry, database)
         }
     }
 

@@ -39,8 +39,11 @@ struct InstanceGuard: RouterMiddleware {
         if parts == ["metrics"] { return method == .get ? .read : nil }
         guard parts.first == "v1", parts.count > 1 else { return nil }
         if method == .get || method == .head {
-            // What lies in other instances may be anything.
-            return parts.count == 4 && parts[1] == "instances" && parts[3].hasPrefix("file") ? nil : .read
+            // What lies in other instances may be anything, and addresses of channels are as good as passwords.
+            let isSecret =
+                parts.count == 4 && parts[1] == "instances" && parts[3].hasPrefix("file")
+                || parts.suffix(2) == ["rules", "file"]
+            return isSecret ? nil : .read
         }
         // The route looks whether it is a run.
         if method == .delete, parts.count == 3, parts[1] == "services" { return .operate }

@@ -28,6 +28,7 @@ struct LocalRuntime: InstanceRuntime {
     func start(_ launch: InstanceLaunch, progress: @escaping LaunchProgress) async throws(OrchError)
         -> RunningInstance
     {
+        runtimes.note(launch)
         let running = try await driver(of: launch.spec).start(launch, progress: progress)
         await ship(launch)
         return running
@@ -86,7 +87,7 @@ struct LocalRuntime: InstanceRuntime {
     }
 }
 
-/// Which instances are containers: what was read once of their folders.
+/// Which instances are containers, so that their folders are not read for every question.
 private final class KnownRuntimes: Sendable {
     private let known = Mutex<[InstanceID: Bool]>([:])
 
@@ -96,6 +97,10 @@ private final class KnownRuntimes: Sendable {
         guard let isContainer = read() else { return nil }
         known.withLock { $0[id] = isContainer }
         return isContainer
+    }
+
+    func note(_ launch: InstanceLaunch) {
+        known.withLock { $0[launch.id] = launch.spec.runtime.isContainer }
     }
 
     func forget(_ id: InstanceID) {

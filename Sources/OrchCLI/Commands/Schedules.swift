@@ -205,6 +205,9 @@ extension CommandSpec {
     static let scheduleResume = change("resume", "Go on with a paused schedule", "resumed")
     static let scheduleRun = change("run", "Do at once what a schedule is for", "done")
 
+    /// A job that is run answers when it is over.
+    private static let longestRun = TimeSpan.seconds(86_400)
+
     private static func change(_ word: String, _ summary: String, _ done: String) -> CommandSpec {
         CommandSpec(
             name: "schedule \(word)", summary: summary,
@@ -212,7 +215,7 @@ extension CommandSpec {
         ) { invocation in
             let name = invocation.operands[0]
             let _: JSONValue = try await invocation.client().call(
-                "POST", "\(SchedulerDoor.path)/schedules/\(name.percentEncoded)/\(word)")
+                "POST", "\(SchedulerDoor.path)/schedules/\(name.percentEncoded)/\(word)", timeout: longestRun)
             invocation.console.note("\(name): \(done)")
             return 0
         }

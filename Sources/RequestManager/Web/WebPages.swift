@@ -85,6 +85,7 @@ package struct WebPages: Sendable {
             Fields(present: [
                 "title": title, "content": content, "live": live, "token": session?.requestToken,
                 "version": OrchVersion.current,
+                "edition": WebAsset.edition,
                 "menu": session == nil
                     ? nil
                     : Menu.allCases.map { entry in

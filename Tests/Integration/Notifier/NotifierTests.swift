@@ -172,6 +172,38 @@ extension Integration {
         }
 
         @Test(.timeLimit(.minutes(2)))
+        func `a job is run for each incident, also when it has run before`() async throws {
+            try await TestAgent.withAgent { agent in
+                let job = try agent.module(
+                    "cleanup", "command: [echo, all is clean]\nrestart: {policy: never}\nupdate: {monitor: 10ms}")
+                #expect(try await agent.deploy(job).status == 0)
+                try await Self.deploy(
+                    agent,
+                    """
+                    channels: [{name: file, type: command, command: [sh, -c, 'cat >> \(agent.folder)/told']}]
+                    rules:
+                      - name: dirty
+                        match: {level: error, pattern: 'dirty'}
+                        act: {action: run, module: cleanup, cooldown: 0s}
+                    """)
+                for (count, name) in ["one", "two"].enumerated() {
+                    try await agent.eventually("the job is over") {
+                        try await agent.instance("cleanup").state == .completed
+                    }
+                    let module = try agent.module(
+                        name, "command: [sh, -c, 'echo ERROR dirty; sleep 1000']\nupdate: {monitor: 10ms}")
+                    #expect(try await agent.deploy(module).status == 0)
+                    try await agent.eventually("the job has run again") {
+                        try await agent.logLines("cleanup").count == count + 2
+                    }
+                }
+                let history = try await agent.orch("notify", "history")
+                #expect(history.output.contains("run cleanup: begun"), "\(history)")
+                #expect(!history.output.contains("failed"), "\(history)")
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2)))
         func `channels are tried, signed, silenced, and rules changed without a restart`() async throws {
             try await TestAgent.withAgent { agent in
                 let receiver = try await Self.start("receiver", agent)

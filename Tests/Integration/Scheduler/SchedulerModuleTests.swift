@@ -81,11 +81,14 @@ extension Integration {
                     try await agent.instance("sleeper").id != before
                 }
                 // Nobody listens there, which is known at once.
-                let call = ["schedule", "add", "call", "--every", "24h", "--call", "http://127.0.0.1:1/"]
+                let call = ["schedule", "add", "call", "--every", "24h", "--call", "http://127.0.0.1:1/?key=sesame"]
                 #expect(try await agent.orch(call).status == 0)
                 let unanswered = try await agent.orch("schedule", "run", "call", timeout: .seconds(5))
                 #expect(unanswered.errors.contains("http://127.0.0.1:1/ does not answer"), "\(unanswered)")
+                #expect(try await !agent.orch("logs", "--topic", "Scheduler").output.contains("sesame"))
                 #expect(try await agent.orch("schedule", "pause", "yearly").status == 0)
+                // Whoever changes it does not resume it.
+                #expect(try await agent.orch(words + ["--stop", "sleeper"]).status == 0)
                 #expect(try await agent.orch("restart", "scheduler").status == 0)
                 #expect(try await agent.orch("schedule", "ls").output.contains("paused"))
                 #expect(try await agent.orch("schedule", "resume", "yearly").status == 0)

@@ -44,8 +44,8 @@ struct WebRoutes: Sendable {
             }
         }
         group.get("Documents/file") { request, _ in try await document(request) }
-        group.get("assets/:name") { request, context in
-            try asset(context.parameters.require("name"), request)
+        group.get("assets/:edition/:name") { request, context in
+            try asset(context.parameters.require("name"), of: context.parameters.require("edition"), request)
         }
         addSignIn(to: group)
         addChanges(to: group)
@@ -67,10 +67,13 @@ struct WebRoutes: Sendable {
         return PageAddress(String(text))
     }
 
-    private func asset(_ name: String, _ request: Request) throws -> Response {
+    /// A page of an agent before this one gets the files of this one, and asks again the next time.
+    private func asset(_ name: String, of edition: String, _ request: Request) throws -> Response {
         guard let asset = WebAsset.named(name) else { throw OrchError(.notFound, "there is no \(name.quotedOneLine)") }
+        let lifetime = edition == WebAsset.edition ? "max-age=31536000, immutable" : "no-cache"
         return try FileAnswer.whole(
-            asset.content, tag: asset.tag, type: asset.type, fields: [.cacheControl: "private, no-cache"], to: request)
+            asset.content, tag: asset.tag, type: asset.type, fields: [.cacheControl: "private, \(lifetime)"],
+            to: request)
     }
 
     private func document(_ request: Request) async throws -> Response {

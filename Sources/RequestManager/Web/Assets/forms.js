@@ -77,12 +77,13 @@ let showing = 0;
 async function show(place) {
   const mine = ++showing;
   const response = await fetch(`/parts?page=${encodeURIComponent(place)}`);
-  if (!response.ok) return false;
+  if (!response.ok) return;
   const parts = await response.json();
-  if (mine !== showing) return false;
-  for (const part of parts) change(part);
-  return true;
+  if (mine === showing) parts.forEach(change);
 }
+
+/// How long nobody must type before the page follows what it shows, in milliseconds.
+const stillness = 300;
 
 /** Shows what is found, and keeps the search in the address. */
 async function search(form) {
@@ -90,7 +91,12 @@ async function search(form) {
   const query = new URLSearchParams(fields).toString();
   const place = form.getAttribute("action") + (query ? `?${query}` : "");
   history.replaceState(null, "", place);
-  if (await show(place)) follow(place);
+  follow(place, stillness);
+  try {
+    await show(place);
+  } catch (error) {
+    tellOf(error);
+  }
 }
 
 export function takeOverForms() {

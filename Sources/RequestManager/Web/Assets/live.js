@@ -12,14 +12,18 @@ export function address() {
   return document.body.dataset.live;
 }
 
-/** Begins anew, perhaps at another address. */
-export function follow(place = address()) {
+/** Begins anew, perhaps at another address, and after so many milliseconds. */
+export function follow(place = address(), delay = 0) {
   const status = document.getElementById("connection");
   source?.close();
   clearTimeout(timer);
   if (place === undefined || !status) return;
   document.body.dataset.live = place;
   if (document.hidden) return show("paused");
+  if (delay) {
+    timer = setTimeout(() => follow(), delay);
+    return;
+  }
   source = new EventSource(`/live?page=${encodeURIComponent(place)}`);
   source.addEventListener("open", () => {
     pause = 250;

@@ -32,4 +32,10 @@ package struct WebAsset: Sendable {
     }
 
     package static func named(_ name: String) -> WebAsset? { all[name] }
+
+    /// Changes with anything in any of them. It is part of their addresses, so that browsers need not ask for them again.
+    package static let edition: String = {
+        let tags = all.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.tag)" }
+        return String(QuickHash.hash(tags.joined(separator: "\n").utf8), radix: 16)
+    }()
 }
