@@ -126,7 +126,10 @@ actor ScheduleKeeper {
         var worstLateness = 0.0
     }
 
-    var all: [ScheduleView] { records.names.sorted().compactMap { try? state(of: $0) } }
+    /// The first ones by name.
+    func states(limit: Int = .max) -> [ScheduleView] {
+        records.names.sorted().prefix(limit).compactMap { try? state(of: $0) }
+    }
 
     /// - Throws: `notFound`.
     func state(of name: ModuleName) throws(OrchError) -> ScheduleView {

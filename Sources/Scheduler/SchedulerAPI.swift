@@ -6,6 +6,7 @@ import OrchSystem
 
 /// The scheduler's HTTP interface, asked through the agent.
 struct SchedulerAPI: Sendable {
+    private static let shownSchedules = 200
     private static let shownTimes = 10
     private static let shownRuns = 20
 
@@ -15,8 +16,9 @@ struct SchedulerAPI: Sendable {
 
     func application(port: Int, logger: Logger) -> some ApplicationProtocol {
         let router = ModuleAPI.router(token: token, metrics: metrics, page: page) { group in
-            group.get("v1/schedules") { _, _ in
-                try ModuleAPI.answer(await keeper.all)
+            group.get("v1/schedules") { request, _ in
+                let limit = try Self.number("limit", request) ?? .max
+                return try ModuleAPI.answer(await keeper.states(limit: limit))
             }
             group.get("v1/schedules/:name") { _, context in
                 try ModuleAPI.answer(await keeper.state(of: Self.name(context)))
@@ -68,7 +70,7 @@ struct SchedulerAPI: Sendable {
 
     private func page() async -> ModulePage {
         func time(_ time: Timestamp?) -> String { time?.rfc3339(decimals: 0) ?? "" }
-        let rows = await keeper.all.map { view in
+        let rows = await keeper.states(limit: Self.shownSchedules).map { view in
             [
                 view.schedule.name.rawValue, view.schedule.times,
                 "\(view.schedule.action.rawValue) \(view.schedule.module?.rawValue ?? "")",
@@ -83,7 +85,7 @@ struct SchedulerAPI: Sendable {
     }
 
     private func metrics() async -> String {
-        let (schedules, counts) = (await keeper.all, await keeper.counts)
+        let (schedules, counts) = (await keeper.states(), await keeper.counts)
         var text = MetricsText()
         text.add("scheduler_schedules", .gauge, "Schedules that are set.", Double(schedules.count))
         text.add(

@@ -103,7 +103,7 @@ struct ScheduleKeeperTests {
         try await keeper.remove(name)
         await acts.letGo()
         try await byHand.value
-        #expect(await keeper.all.isEmpty)
+        #expect(await keeper.states().isEmpty)
         #expect(await acts.count == 1)
     }
 
@@ -126,7 +126,7 @@ struct ScheduleKeeperTests {
         try await keeper.put([own], at: start)
         let later = try self.keeper()
         try await later.load(configured: ScheduleConfiguration(), at: start)
-        #expect(await later.all.map(\.schedule.name) == [own.name])
+        #expect(await later.states().map(\.schedule.name) == [own.name])
     }
 
     private func recurrence(_ text: String) throws -> Recurrence {
@@ -258,7 +258,7 @@ struct ScheduleKeeperTests {
             try await keeper.configure(ScheduleConfiguration(schedules: [wrong]), at: now)
         }
         await #expect(throws: OrchError.self) { try await keeper.put([schedule(.all), wrong], at: now) }
-        #expect(await keeper.all.map(\.schedule) == [schedule(.skip)])
+        #expect(await keeper.states().map(\.schedule) == [schedule(.skip)])
     }
 
     @Test func `jitter is a part of its span, the same each time, and differs`() {

@@ -13,6 +13,8 @@ struct AutomationPage: Page {
     private static let scheduler = ModuleName(unchecked: "scheduler")
     private static let notifier = ModuleName(unchecked: "action-notification")
     private static let shownHistory = 30
+    /// There may be a hundred thousand.
+    private static let shownSchedules = 200
 
     func parts(_ view: PageView) async throws -> [PagePart] {
         let living = try await livingParts(view)
@@ -37,9 +39,13 @@ struct AutomationPage: Page {
 
     private func schedules(_ plane: any ControlPlane) async -> Fields {
         do {
-            let schedules: [ScheduleView] = try await plane.ask(Self.scheduler, for: "v1/schedules")
+            let schedules: [ScheduleView] = try await plane.ask(
+                Self.scheduler, for: "v1/schedules?limit=\(Self.shownSchedules + 1)")
             return [
-                "schedules": schedules.map { Self.row($0, edit: address.with(["edit": $0.schedule.name.rawValue])) },
+                "schedules": schedules.prefix(Self.shownSchedules).map {
+                    Self.row($0, edit: address.with(["edit": $0.schedule.name.rawValue]))
+                },
+                "shown": Self.shownSchedules, "more": schedules.count > Self.shownSchedules,
                 "none": schedules.isEmpty, "there": true, "here": menu.rawValue,
             ]
         } catch {

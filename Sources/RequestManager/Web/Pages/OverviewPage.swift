@@ -39,6 +39,7 @@ struct OverviewPage: Page {
         let troubled = rows.count(where: \.needsAttention)
         return [
             "services": rows.count, "isOne": rows.count == 1, "troubled": troubled, "isTroubled": troubled > 0,
+            "isOneTroubled": troubled == 1,
             "well": troubled == 0 && !rows.isEmpty,
             "none": rows.isEmpty,
             "instances": status.instances, "up": status.instancesUp,

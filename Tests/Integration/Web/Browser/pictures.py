@@ -91,7 +91,7 @@ def take(folder):
     }
     address = orch("ui").strip().split("/sign-in")[0]
     for dark in [False, True]:
-        with Browser(address, dark=dark, width=1280, height=860) as browser:
+        with Browser(address, dark=dark, width=1280, height=720) as browser:
             sign_in(browser)
             for name, path in pages.items():
                 browser.open(path)

@@ -350,7 +350,7 @@ def a_canary_waits(address):
         with Browser(address) as browser:
             sign_in(browser)
             browser.until_text("waits for your word", "#row-shop")
-            browser.until_text("need attention", "#figures")
+            browser.until_text("needs attention", "#figures")
             browser.open("/Services/shop")
             browser.until_text("being deployed", "#revisions")
             assert "did not hold" not in browser.text("#revisions li:first-child")
