@@ -170,8 +170,10 @@ actor ScheduleKeeper {
 
     // MARK: Changes
 
-    /// - Throws: `invalidRequest` for one that is wrong. Nothing is changed then.
+    /// - Throws: `invalidRequest` for one that is wrong, `conflict` for one that the configuration sets. Nothing is changed
+    ///   then.
     func put(_ schedules: [Schedule], at now: Timestamp) async throws {
+        for schedule in schedules { try checkOwner(of: schedule.name) }
         let new = try schedules.map { try record($0, isConfigured: false, calendars, at: now) }
         try await store.save(new)
         for record in new {
@@ -195,8 +197,19 @@ actor ScheduleKeeper {
             countsSince: try Recurrence(schedule, anchor: anchor, calendars: calendars).countsSince(now))
     }
 
+    /// What the configuration sets would be back with the next start.
+    private func checkOwner(of name: ModuleName) throws(OrchError) {
+        guard records[name]?.isConfigured == true else { return }
+        throw OrchError(
+            .conflict,
+            "\(name) is set by the scheduler's configuration: change it there, it is read again at once; 'orch schedule pause \(name)' has it wait"
+        )
+    }
+
+    /// - Throws: `notFound`; `conflict` for one that the configuration sets.
     func remove(_ name: ModuleName) async throws {
         guard records[name] != nil else { throw unknown(name) }
+        try checkOwner(of: name)
         try await store.save([], removed: [name])
         forget(name)
         changes.send()

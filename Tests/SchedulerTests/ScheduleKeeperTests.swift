@@ -124,6 +124,9 @@ struct ScheduleKeeperTests {
         let keeper = try keeper()
         try await keeper.load(configured: ScheduleConfiguration(schedules: [schedule(.skip)]), at: start)
         try await keeper.put([own], at: start)
+        // What stands in the file is changed there.
+        await #expect(throws: OrchError.self) { try await keeper.put([schedule(.all)], at: start) }
+        await #expect(throws: OrchError.self) { try await keeper.remove(name) }
         let later = try self.keeper()
         try await later.load(configured: ScheduleConfiguration(), at: start)
         #expect(await later.states().map(\.schedule.name) == [own.name])

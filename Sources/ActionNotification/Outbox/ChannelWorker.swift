@@ -56,11 +56,12 @@ struct ChannelWorker: Sendable {
             let now = Timestamp.now()
             guard let message = try await store.next(of: settings.name, at: now) else { return nil }
             if message.due > now { return message.due }
+            var batch = [message]
             if !progress.sent.contains(message.id) {
                 if let open = progress.gate.opens(at: now) { return open }
-                if progress.gathersUntil > now, message.attempts == 0 { return progress.gathersUntil }
                 let isAlone = settings.together == .zero || message.id <= progress.aloneUpTo
-                let batch = isAlone ? [message] : try await together(with: message, progress.sent, at: now)
+                if !isAlone, progress.gathersUntil > now, message.attempts == 0 { return progress.gathersUntil }
+                if !isAlone { batch += try await others(than: message, progress.sent, at: now) }
                 do throws(OrchError) {
                     try await channel.send(Notification(together: batch.map(\.notification)))
                 } catch {
@@ -81,24 +82,25 @@ struct ChannelWorker: Sendable {
                 progress.gathersUntil = .now() + settings.together
                 progress.sent.formUnion(batch.map(\.id))
             }
-            try await remove(message, .sent, "\(message.notification.occasion.rawValue) by \(settings.name)")
-            progress.sent.remove(message.id)
+            try await remove(batch, .sent) { "\($0.notification.occasion.rawValue) by \(settings.name)" }
+            progress.sent.subtract(batch.map(\.id))
         }
         return nil
     }
 
-    /// The message, and what is sent with it.
-    private func together(
-        with message: OutboxMessage, _ sent: Set<Int64>, at now: Timestamp
+    /// What can be sent with a message.
+    private func others(
+        than message: OutboxMessage, _ sent: Set<Int64>, at now: Timestamp
     ) async throws -> [OutboxMessage] {
-        let others = try await store.due(of: settings.name, at: now, limit: Self.mostTogether)
-        return [message] + others.filter { $0.id != message.id && !sent.contains($0.id) }
+        try await store.due(of: settings.name, at: now, limit: Self.mostTogether).filter {
+            $0.id != message.id && !sent.contains($0.id)
+        }
     }
 
     private func giveUp(_ message: OutboxMessage, _ error: OrchError) async throws {
         logger.error(
             "a notification cannot be sent", metadata: ["channel": "\(settings.name)", "cause": "\(error.message)"])
-        try await remove(message, .failed, "\(settings.name): \(error.message)")
+        try await remove([message], .failed) { _ in "\(settings.name): \(error.message)" }
     }
 
     /// Those behind it wait, so that they stay in order.
@@ -113,9 +115,14 @@ struct ChannelWorker: Sendable {
         return now + pause
     }
 
-    private func remove(_ message: OutboxMessage, _ kind: NotificationRecord.Kind, _ text: String) async throws {
-        let incident = message.notification.incident.id
-        try await store.remove(message, NotificationRecord(at: .now(), kind: kind, incident: incident, text: text))
+    private func remove(
+        _ messages: [OutboxMessage], _ kind: NotificationRecord.Kind, text: (OutboxMessage) -> String
+    ) async throws {
+        try await store.remove(
+            messages.map(\.id),
+            messages.map {
+                NotificationRecord(at: .now(), kind: kind, incident: $0.notification.incident.id, text: text($0))
+            })
     }
 
     private static func pause(after attempts: Int) -> TimeSpan {

@@ -241,11 +241,11 @@ struct NotifierStore: Sendable {
             attempts: row["attempts"], notification: try decode(Notification.self, row["content"]))
     }
 
-    /// A message has arrived, or is given up.
-    func remove(_ message: OutboxMessage, _ entry: NotificationRecord) async throws {
+    /// Messages have arrived, or are given up.
+    func remove(_ ids: [Int64], _ entries: [NotificationRecord]) async throws {
         try await queue.write { database in
-            try database.execute(sql: "DELETE FROM outbox WHERE id = ?", arguments: [message.id])
-            try Self.add(entry, database)
+            for id in ids { try database.execute(sql: "DELETE FROM outbox WHERE id = ?", arguments: [id]) }
+            for entry in entries { try Self.add(entry, database) }
         }
     }
 

@@ -90,6 +90,45 @@ extension Integration {
             }
         }
 
+        @Test(.timeLimit(.minutes(2)))
+        func `the rules that ship tell of what goes wrong, and of its end`() async throws {
+            try await TestAgent.withAgent { agent in
+                let mailbox = try await Self.start("mailbox", agent)
+                defer { agent.end(mailbox.pid) }
+                try await Self.deploy(agent, "channels: [\(Self.mail(mailbox.port))]")
+                func module(_ name: String, _ script: String, _ more: String = "") throws -> String {
+                    try agent.module(name, "command: [sh, -c, '\(script)']\nupdate: {monitor: 10ms}\n\(more)")
+                }
+                func subjects() -> [String] { mailbox.lines.map { String($0.split(separator: "\t")[1]) } }
+                func told(_ words: String) async throws {
+                    try await agent.eventually(words) { subjects().contains { $0.hasPrefix(words) } }
+                }
+                let flag = "\(agent.folder)/well"
+                try Files.replace(flag, with: "")
+                let checked = try module(
+                    "checked", "sleep 1000", "health: {type: exec, command: [test, -f, \(flag)], interval: 100ms}")
+                #expect(try await agent.deploy(checked).status == 0)
+                Files.remove(flag)
+                _ = try await agent.deploy(module("moody", "sleep 0.1; exit 7"), "--detach")
+                _ = try await agent.deploy(
+                    module("doomed", "sleep 0.5; exit 1", "restart: {policy: never}"), "--detach")
+                #expect(try await agent.deploy(module("shop", "sleep 1000", "version: v1")).status == 0)
+                #expect(try await agent.deploy(module("shop", "exit 1", "version: v2")).status == 8)
+
+                try await told("[CRITICAL] checked-")
+                try await told("[CRITICAL] moody ends again and again")
+                try await told("[CRITICAL] doomed is down or degraded")
+                try await told("[WARNING] a deploy of shop was rolled back")
+                try Files.replace(flag, with: "")
+                #expect(try await agent.deploy(module("shop", "sleep 1000", "version: v3")).status == 0)
+                #expect(try await agent.deploy(module("doomed", "sleep 1000")).status == 0)
+                try await told("[RESOLVED] checked-")
+                try await told("[RESOLVED] doomed is down or degraded")
+                try await told("[RESOLVED] a deploy of shop was rolled back")
+                #expect(Set(subjects()).count == subjects().count, "\(subjects())")
+            }
+        }
+
         @Test(.timeLimit(.minutes(4)))
         func `each incident is told once and in order while the notifier is killed and the mail server is away`()
             async throws
@@ -138,6 +177,49 @@ extension Integration {
                 #expect(Set(once).count == once.count, "\(ids)")
                 let numbers = once.compactMap { Int($0.split(separator: "-")[1].split(separator: ".")[0]) }
                 #expect(numbers == Array(1...count), "\(ids)")
+            }
+        }
+
+        @Test(.timeLimit(.minutes(3)))
+        func `a broker that is away is told of, and what happened meanwhile once when it is back`() async throws {
+            let port = try Self.freePort()
+            try await TestAgent.withAgent(options: ["--broker-port", "\(port)"]) { broker in
+                try await TestAgent.withAgent(options: ["--kafka", "127.0.0.1:\(port)"]) { agent in
+                    let mailbox = try await Self.start("mailbox", agent)
+                    defer { agent.end(mailbox.pid) }
+                    try await Self.deploy(
+                        agent,
+                        """
+                        channels: [\(Self.mail(mailbox.port))]
+                        disable: [service-down, crash-loop]
+                        rules:
+                          - {name: ended, match: {events: [instance.exited, instance.failed], modules: ['job*']}, resolve: {quiet: 0s}}
+                        """)
+                    func fail(_ number: Int) async throws {
+                        let job = try agent.module(
+                            "job\(number)", "command: [sh, -c, 'exit 3']\nrestart: {policy: never}")
+                        _ = try await agent.deploy(job)
+                    }
+                    /// Of which modules and occasions mails have come.
+                    func told(_ word: String) -> Int { mailbox.lines.count { $0.contains(word) } }
+                    try await fail(0)
+                    try await agent.eventually("the first is told") { told("job0") == 1 }
+                    try await broker.killAgent()
+                    try await fail(1)
+                    try await agent.eventually("the absence is told", within: .seconds(60)) {
+                        told("the Kafka broker cannot be reached") == 1
+                    }
+                    #expect(told("job1") == 0)
+                    try await broker.bootstrap()
+                    try await fail(2)
+                    try await agent.eventually("all is told", within: .seconds(60)) {
+                        told("job1") > 0 && told("job2") > 0 && told("RESOLVED") > 0
+                    }
+                    let subjects = mailbox.lines.map { String($0.split(separator: "\t")[1]) }
+                    #expect(Set(subjects).count == subjects.count, "\(subjects)")
+                    let order = subjects.compactMap { subject in (0..<3).first { subject.contains("job\($0)") } }
+                    #expect(order == [0, 1, 2], "\(subjects)")
+                }
             }
         }
 
@@ -215,11 +297,13 @@ extension Integration {
                       - {name: shaped, type: webhook, url: 'http://127.0.0.1:\(receiver.port)/shaped', template: '{"t": "{{title}}"}'}
                       - {name: chat, type: slack, url: 'http://127.0.0.1:\(receiver.port)/chat'}
                       - {name: push, type: ntfy, url: 'http://127.0.0.1:\(receiver.port)/push'}
+                      - {name: team, type: mattermost, url: 'http://127.0.0.1:\(receiver.port)/team'}
+                      - {name: bell, type: gotify, url: 'http://127.0.0.1:\(receiver.port)/bell', secret_file: \(agent.folder)/key}
                       - {name: log, type: kafka, topic: Notifications}
 
                     """
                 try await Self.deploy(agent, channels)
-                for name in ["hook", "shaped", "chat", "push", "log"] {
+                for name in ["hook", "shaped", "chat", "push", "team", "bell", "log"] {
                     #expect(try await agent.orch("notify", "test", name).status == 0)
                 }
                 #expect(try await agent.orch("notify", "test", "hok").status == 3)
@@ -231,7 +315,7 @@ extension Integration {
                 func taken() throws -> [Taken] {
                     try receiver.lines.map { try JSONDecoder().decode(Taken.self, from: Data($0.utf8)) }
                 }
-                try await agent.eventually("all have come") { Set(try taken().map(\.path)).count == 4 }
+                try await agent.eventually("all have come") { Set(try taken().map(\.path)).count == 6 }
                 let hook = try #require(try taken().first { $0.path == "/hook" })
                 let check = try await agent.run([
                     "sh", "-c", "printf %s '\(hook.body)' | openssl dgst -sha256 -hmac sesame | sed 's/.* //'",
@@ -240,6 +324,10 @@ extension Integration {
                 let shaped = try taken().first { $0.path == "/shaped" }?.body
                 #expect(shaped == #"{"t": "a test of the channel shaped"}"#)
                 #expect(try taken().contains { $0.path == "/push" && $0.headers["title"]?.contains("a test") == true })
+                let team = try taken().first { $0.path == "/team" }?.body
+                #expect(team?.contains(#""text":"#) == true && team?.contains("a test of the channel team") == true)
+                let bell = try #require(try taken().first { $0.path.hasPrefix("/bell") })
+                #expect(bell.headers["x-gotify-key"] == "sesame" && bell.body.contains("a test of the channel bell"))
                 let status: AgentStatus = try await agent.orch("status", "-o", "json").json()
                 let record = try await agent.run([
                     "kcat", "-b", status.broker, "-C", "-t", "Notifications", "-o", "beginning", "-c", "1", "-q",
