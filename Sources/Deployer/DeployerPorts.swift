@@ -101,6 +101,18 @@ package struct JournalChanges: Sendable {
         services.isEmpty && removedServices.isEmpty && instances.isEmpty && removedInstances.isEmpty
             && deployments.isEmpty && events.isEmpty
     }
+
+    /// Adds what came later.
+    mutating func add(_ other: JournalChanges) {
+        let again = Set(other.services.map(\.name))
+        removedServices.removeAll(where: again.contains)
+        services += other.services
+        removedServices += other.removedServices
+        instances += other.instances
+        removedInstances += other.removedInstances
+        deployments += other.deployments
+        events += other.events
+    }
 }
 
 /// Gets told what happened after it is written down, and of every change of what serves.

@@ -203,19 +203,19 @@ extension CommandSpec {
 
     static let schedulePause = change("pause", "Have nothing of a schedule be due for now", "paused")
     static let scheduleResume = change("resume", "Go on with a paused schedule", "resumed")
-    static let scheduleRun = change("run", "Do at once what a schedule is for", "done")
+    /// A job is answered for when it is over.
+    static let scheduleRun = change("run", "Do at once what a schedule is for", "done", timeout: .seconds(86_400))
 
-    /// A job that is run answers when it is over.
-    private static let longestRun = TimeSpan.seconds(86_400)
-
-    private static func change(_ word: String, _ summary: String, _ done: String) -> CommandSpec {
+    private static func change(
+        _ word: String, _ summary: String, _ done: String, timeout: TimeSpan = .seconds(60)
+    ) -> CommandSpec {
         CommandSpec(
             name: "schedule \(word)", summary: summary,
             operands: [OperandSpec("NAME", "Name of the schedule.")], examples: ["orch schedule \(word) nightly"]
         ) { invocation in
             let name = invocation.operands[0]
             let _: JSONValue = try await invocation.client().call(
-                "POST", "\(SchedulerDoor.path)/schedules/\(name.percentEncoded)/\(word)", timeout: longestRun)
+                "POST", "\(SchedulerDoor.path)/schedules/\(name.percentEncoded)/\(word)", timeout: timeout)
             invocation.console.note("\(name): \(done)")
             return 0
         }
