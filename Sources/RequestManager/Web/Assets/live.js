@@ -4,6 +4,8 @@ import { hushOfAbsence } from "./notice.js";
 import { readTimes } from "./times.js";
 
 const longestPause = 5_000;
+const pauseBeforeLoading = 2_000;
+const status = document.getElementById("connection");
 let source = null;
 let pause = 250;
 let timer = null;
@@ -14,7 +16,6 @@ export function address() {
 
 /** Begins anew, perhaps at another address, and after so many milliseconds. */
 export function follow(place = address(), delay = 0) {
-  const status = document.getElementById("connection");
   source?.close();
   clearTimeout(timer);
   if (place === undefined || !status) return;
@@ -44,11 +45,24 @@ export function follow(place = address(), delay = 0) {
     timer = setTimeout(() => follow(), pause);
     pause = Math.min(pause * 2, longestPause);
   });
+}
 
-  function show(state, words) {
-    status.className = `connection ${state}`;
-    status.textContent = words ?? status.dataset[state];
-  }
+function show(state, words) {
+  status.className = `connection ${state}`;
+  status.textContent = words ?? status.dataset[state];
+}
+
+/** Loads a page of which a part is missing again, as soon as the agent answers. */
+export function loadAgain() {
+  if (status) show("away");
+  setTimeout(async () => {
+    try {
+      await fetch("/v1/health/live");
+      location.reload();
+    } catch {
+      loadAgain();
+    }
+  }, pauseBeforeLoading);
 }
 
 // Whoever may not look any more is told how to sign in; an agent that is away says nothing.

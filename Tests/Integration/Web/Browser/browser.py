@@ -104,6 +104,11 @@ class Browser:
             "for (const kind of ['input', 'change']) box.dispatchEvent(new Event(kind, {bubbles: true}))",
             self.find(selector), value)
 
+    def block(self, *patterns):
+        """Lets requests of these addresses fail as if nobody answered, and no others."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": list(patterns)})
+
     # Watching over it
 
     def watch(self):

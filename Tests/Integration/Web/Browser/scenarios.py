@@ -421,9 +421,18 @@ def agent_killed_and_back(address):
         assert not browser.find("#notice").is_displayed(), "it answers again"
         orch("scale", "shop", "2", "-q")
         browser.until_text("2 of 2 up", "#service .headline")
-        # The log went on without a line twice or missing.
+        # The log goes on, too.
         browser.until_text("GET / HTTP", "#log .lines")
-        browser.check("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET")
+        # An agent that goes away while it sends a page leaves no half of one behind.
+        browser.block("*/lines.js")
+        browser.open("/Services/shop")
+        browser.until_text("Reconnecting", "#connection")
+        browser.block()
+        browser.until_text("GET / HTTP", "#log .lines")
+        browser.until_text("Live", "#connection")
+        browser.check(
+            "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET",
+            "ERR_BLOCKED_BY_CLIENT", "dynamically imported module")
 
 
 def bundles(address):
