@@ -24,6 +24,9 @@ package enum NotifierSchema {
             "url", .string(example: "https://hooks.example.com/x"), or: "",
             "For webhook, slack, mattermost, ntfy and gotify: the address."),
         Key(
+            "url_file", .string(example: "/etc/orch/hook.url"), or: "",
+            "Instead of 'url': a file that holds it, for addresses that are secret themselves."),
+        Key(
             "template", .string(example: "{\"text\": \"{{title}}\"}"), or: "",
             "For webhook: a Mustache template of the body; by default the notification as JSON."),
         Key(

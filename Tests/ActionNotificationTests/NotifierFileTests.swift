@@ -42,6 +42,10 @@ import Testing
         ("channels: [{name: a}]", "f:1:12: 'channels[0].type' is missing"),
         ("channels:\n  - {name: a, type: mail}", "f:2:21: 'channels[0].type' must be one of"),
         ("channels:\n  - {name: a, type: webhook, url: x}", "f:2:1: channel a needs a 'url'"),
+        (
+            "channels:\n  - {name: a, type: slack, url: 'http://x', url_file: y}",
+            "f:2:1: channel a has both 'url' and 'url_file'"
+        ),
         ("channels:\n  - {name: m, type: email, server: x, from: a@b, to: [c@d]}", "f:2:1: channel m needs 'server'"),
         (
             "channels:\n  - {name: m, type: email, server: 'x:25', from: 'a@b', to: ['c d@e']}",

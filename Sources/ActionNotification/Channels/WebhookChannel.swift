@@ -19,7 +19,9 @@ struct WebhookChannel: NotificationChannel {
     }
 
     func send(_ notification: Notification) async throws(OrchError) {
-        var request = HTTPClientRequest(url: settings.url)
+        let url = try address()
+        let host = Self.host(of: url)
+        var request = HTTPClientRequest(url: url)
         request.method = .POST
         request.headers.add(name: "user-agent", value: "orch/\(OrchVersion.current)")
         // Whoever gets it twice can tell.
@@ -45,9 +47,22 @@ struct WebhookChannel: NotificationChannel {
         }
     }
 
+    private func address() throws(OrchError) -> String {
+        if settings.urlFile.isEmpty { return settings.url }
+        let url = try Channels.secret(settings.urlFile)
+        guard Self.isAddress(url) else {
+            throw OrchError(
+                .failed, "the file \(settings.urlFile) holds no address that begins with http:// or https://")
+        }
+        return url
+    }
+
+    static func isAddress(_ text: String) -> Bool { text.hasPrefix("http://") || text.hasPrefix("https://") }
+
     /// Addresses hold secrets often, so only the host is told.
-    private var host: String {
-        settings.url.split(separator: "/", omittingEmptySubsequences: true).dropFirst().first.map(String.init) ?? "it"
+    private static func host(of url: String) -> String {
+        let place = url.split(separator: "/", omittingEmptySubsequences: true).dropFirst().first ?? "it"
+        return String((place.split(separator: "@").last ?? place).prefix { $0 != "?" && $0 != "#" })
     }
 
     private func fill(_ request: inout HTTPClientRequest, _ notification: Notification, _ secret: String?)

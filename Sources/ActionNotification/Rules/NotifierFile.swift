@@ -79,8 +79,9 @@ enum NotifierFile {
     private static func mistake(in channel: ChannelSettings) -> String? {
         switch channel.type {
         case .webhook, .slack, .mattermost, .ntfy, .gotify:
-            guard channel.url.hasPrefix("http://") || channel.url.hasPrefix("https://") else {
-                return "needs a 'url' that begins with http:// or https://"
+            if !channel.url.isEmpty, !channel.urlFile.isEmpty { return "has both 'url' and 'url_file': one is enough" }
+            if channel.urlFile.isEmpty, !WebhookChannel.isAddress(channel.url) {
+                return "needs a 'url' that begins with http:// or https://, or a 'url_file' that holds one"
             }
             if channel.type == .gotify, channel.secretFile.isEmpty { return "needs 'secret_file' with its token" }
         case .email:

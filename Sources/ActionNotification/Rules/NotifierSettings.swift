@@ -44,6 +44,8 @@ struct ChannelSettings: Codable, Sendable, Equatable {
     var name: String
     var type: Kind
     var url: String
+    /// Instead: a file that holds it; read at each use.
+    var urlFile: String
     /// For webhooks: a Mustache template of the body; the notification as JSON by default.
     var template: String
     /// A file with the key of the signature, the token or the password; read at each use.
@@ -67,6 +69,7 @@ struct ChannelSettings: Codable, Sendable, Equatable {
     enum CodingKeys: String, CodingKey {
         case name, type, url, template, server, security, user, from, to, command, topic, quiet, rate, together
         case timeout
+        case urlFile = "url_file"
         case secretFile = "secret_file"
         case caFile = "ca_file"
     }

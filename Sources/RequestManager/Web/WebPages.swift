@@ -69,6 +69,21 @@ package struct WebPages: Sendable {
             content: templates.render("sign-in", Fields(present: ["next": next, "refusal": refusal])))
     }
 
+    /// - Parameters:
+    ///   - action: where the form goes that asks.
+    ///   - next: where whoever does not want it goes on.
+    package func question(_ question: Question, action: String, next: String, for session: Sessions.Session) -> String {
+        let fields = question.fields.sorted { $0.key < $1.key }.map { ["name": $0.key, "value": $0.value] as Fields }
+        return layout(
+            "Are you sure?", nil, session, live: nil,
+            content: templates.render(
+                "question",
+                [
+                    "action": action, "next": next, "fields": fields, "text": question.text,
+                    "wanted": question.wanted, "isWrong": question.answer != nil,
+                ]))
+    }
+
     package func failure(_ message: String, for session: Sessions.Session?) -> String {
         layout("Not done", nil, session, live: nil, content: templates.render("failure", ["message": message]))
     }

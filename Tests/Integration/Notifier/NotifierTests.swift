@@ -291,11 +291,12 @@ extension Integration {
                 let receiver = try await Self.start("receiver", agent)
                 defer { agent.end(receiver.pid) }
                 try Files.replace("\(agent.folder)/key", with: "sesame\n")
+                try Files.replace("\(agent.folder)/url", with: "http://127.0.0.1:\(receiver.port)/chat?sesame\n")
                 let channels = """
                     channels:
                       - {name: hook, type: webhook, url: 'http://127.0.0.1:\(receiver.port)/hook', secret_file: \(agent.folder)/key}
                       - {name: shaped, type: webhook, url: 'http://127.0.0.1:\(receiver.port)/shaped', template: '{"t": "{{title}}"}'}
-                      - {name: chat, type: slack, url: 'http://127.0.0.1:\(receiver.port)/chat'}
+                      - {name: chat, type: slack, url_file: \(agent.folder)/url}
                       - {name: push, type: ntfy, url: 'http://127.0.0.1:\(receiver.port)/push'}
                       - {name: team, type: mattermost, url: 'http://127.0.0.1:\(receiver.port)/team'}
                       - {name: bell, type: gotify, url: 'http://127.0.0.1:\(receiver.port)/bell', secret_file: \(agent.folder)/key}

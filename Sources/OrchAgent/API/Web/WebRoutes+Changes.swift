@@ -40,6 +40,12 @@ extension WebRoutes {
     ) {
         group.post(RouterPath(path)) { request, context in
             let form = try await FormBody(request, context)
+            if let question = Question(form.all) {
+                let session = try context.requireSession()
+                return Self.html(
+                    pages.question(question, action: request.uri.path, next: form.next, for: session),
+                    status: .preconditionRequired)
+            }
             let done = try await act(form, context)
             guard request.headers[.accept]?.hasPrefix("application/json") == true else {
                 return Self.redirect(to: done.go ?? form.next)

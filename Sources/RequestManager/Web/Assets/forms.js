@@ -15,10 +15,10 @@ export async function send(path, fields) {
 }
 
 /** Whether a form asks before it is sent: some only for a certain value, as in `replicas=0`. */
-function asks(form) {
-  if (!form.dataset.confirm) return false;
-  const [field, value] = form.dataset.confirmIf?.split("=") ?? [];
-  return !field || form.elements[field].value === value;
+function asks({ elements }) {
+  if (!elements.ask) return false;
+  const [field, value] = elements.ask_if?.value.split("=") ?? [];
+  return !field || elements[field].value === value;
 }
 
 /** Asks for the name of what would be gone. */
@@ -44,11 +44,16 @@ document.getElementById("confirm-name").addEventListener("keydown", (event) => {
 });
 
 async function submit(form, submitter) {
-  if (asks(form) && !(await confirmed(form.dataset.confirm, form.dataset.confirmText))) return;
+  const fields = new FormData(form, submitter);
+  if (asks(form)) {
+    const { ask, ask_for: wanted } = form.elements;
+    if (!(await confirmed(wanted.value, ask.value))) return;
+    fields.set("answer", wanted.value);
+  }
   submitter?.classList.add("busy");
   const output = form.querySelector("output");
   try {
-    const answer = await send(form.getAttribute("action"), new FormData(form, submitter));
+    const answer = await send(form.getAttribute("action"), fields);
     if (output) {
       output.textContent = answer.message;
       output.className = answer.failed ? "bad" : "good";

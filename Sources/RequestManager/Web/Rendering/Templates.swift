@@ -17,6 +17,7 @@ struct Templates: Sendable {
         "layout": PackageResources.layout_mustache,
         "sign-in": PackageResources.sign_in_mustache,
         "failure": PackageResources.failure_mustache,
+        "question": PackageResources.question_mustache,
         "pager": PackageResources.pager_mustache,
         "request-token": PackageResources.request_token_mustache,
         "events": PackageResources.events_mustache,

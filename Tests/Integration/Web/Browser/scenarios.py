@@ -572,7 +572,25 @@ def without_scripts(address):
         wait("deploy of")
         assert "/Deployment_Interface/d-" in browser.driver.current_url
         WebDriverWait(browser.driver, 20).until(lambda _: browser.driver.refresh() or ": done" in body())
-        browser.check("422")
+        # What destroys asks for the name, and nothing else is the name.
+        browser.open("/Services/plain")
+        browser.find("form[action$=remove] button").click()
+        for name in ["plane", "plain"]:
+            wait("Type <b>plain</b> to go on")
+            assert "plain" in orch("services"), "nothing has happened yet"
+            browser.find("#question-answer").send_keys(name)
+            browser.find("#question button").click()
+            if name == "plane":
+                wait("This is not its name.")
+        WebDriverWait(browser.driver, 20).until(lambda _: "plain" not in orch("services"))
+        browser.open("/Services/shop")
+        scale = browser.find("#scale-shop")
+        scale.clear()
+        scale.send_keys("2")
+        browser.find("form[action$=scale] button").click()
+        wait("scale of")
+        WebDriverWait(browser.driver, 20).until(lambda _: browser.driver.refresh() or ": done" in body())
+        browser.check("422", "428")
 
 
 def people_who_cannot_see(address):
