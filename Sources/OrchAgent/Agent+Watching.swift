@@ -11,7 +11,6 @@ extension Agent {
     /// The part of the disk that shall be free; with a little more it is well again.
     private static let leastFree = 0.05
     private static let enoughFree = 0.07
-    private static let searchedEvents = 5000
 
     /// Keeps the counts of lost lines, and tells when they have grown.
     func refreshLosses() async {
@@ -56,8 +55,8 @@ extension Agent {
 
     /// Whether the disk was nearly full when that was told last.
     private func wasLow() async -> Bool {
-        let events = (try? await store.events(after: nil, module: nil, limit: Self.searchedEvents)) ?? []
-        return events.last { $0.kind.hasPrefix("disk.") }?.kind == "disk.low"
+        let events = (try? await store.events(of: ["disk.low", "disk.enough"], limit: 1)) ?? []
+        return events.last?.kind == "disk.low"
     }
 
     private static func room(in folder: String) -> (free: Int64, total: Int64)? {

@@ -128,4 +128,18 @@ extension Store {
         }
         return try contents.map { try Self.decode(Event.self, $0) }
     }
+
+    /// All of these kinds, in the order they happened; the last ones where there are more.
+    package func events(of kinds: [String], limit: Int) async throws -> [Event] {
+        let places = databaseQuestionMarks(count: kinds.count)
+        let contents = try await queue.read { database in
+            try String.fetchAll(
+                database,
+                sql:
+                    "SELECT content FROM event WHERE json_extract(content, '$.kind') IN (\(places)) ORDER BY sequence DESC LIMIT ?",
+                arguments: StatementArguments(kinds) + [limit]
+            ).reversed()
+        }
+        return try contents.map { try Self.decode(Event.self, $0) }
+    }
 }

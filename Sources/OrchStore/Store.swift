@@ -77,6 +77,9 @@ package struct Store: Sendable {
         migrator.registerMigration("3: events of a module by their times") { database in
             try database.execute(sql: "CREATE INDEX event_by_module ON event (module, at)")
         }
+        migrator.registerMigration("4: events by their kinds") { database in
+            try database.execute(sql: "CREATE INDEX event_by_kind ON event (json_extract(content, '$.kind'))")
+        }
         return migrator
     }
 

@@ -13,6 +13,7 @@ struct TrafficEvents {
 
     /// The kinds that are told until their ends are, and these.
     private static let ends = ["endpoint.open": "endpoint.failed", "certificate.renewed": "certificate.ending"]
+    private static let removal = "service.removed"
     private static let searchedEvents = 5000
 
     private var open: Set<Trouble> = []
@@ -20,7 +21,7 @@ struct TrafficEvents {
     /// - Parameter events: what was told before, in order.
     init(after events: [Event]) {
         for event in events {
-            if event.kind == "service.removed" {
+            if event.kind == Self.removal {
                 open = open.filter { $0.service != event.module }
             } else if let ended = Self.ends[event.kind] {
                 open.remove(Trouble(kind: ended, service: event.module))
@@ -31,7 +32,8 @@ struct TrafficEvents {
     }
 
     init(after store: Store) async {
-        self.init(after: (try? await store.events(after: nil, module: nil, limit: Self.searchedEvents)) ?? [])
+        let kinds = [Self.removal] + Self.ends.keys + Self.ends.values
+        self.init(after: (try? await store.events(of: kinds, limit: Self.searchedEvents)) ?? [])
     }
 
     /// - Returns: `nil` for the end of what was not told.
