@@ -9,6 +9,8 @@ import OrchSystem
 struct JobRunner: Sendable {
     private static let firstRetryDelay = TimeSpan.seconds(10)
     private static let longestRetryDelay = TimeSpan.seconds(3600)
+    /// More than a job can have tries and stops.
+    private static let mostDeployments = 1000
     private static let look = Duration.milliseconds(200)
     /// So that a name has room for the time.
     private static let longestName = 50
@@ -19,15 +21,11 @@ struct JobRunner: Sendable {
     func run(_ schedule: Schedule, _ act: ScheduledAct) async throws {
         let service = Self.service(schedule, act.due)
         for due in act.replaced { try? await remove(Self.service(schedule, due)) }
-        if try await !exists(service) {
-            // Its end was not written down, or it was taken away by hand.
-            guard !act.isResumed else {
-                throw OrchError(.failed, "interrupted: the scheduler ended meanwhile, and \(service) is gone")
-            }
-            var request = DeployRequest(module: schedule.module?.rawValue)
-            request.alias = service
-            let _: DeploymentView = try await agent.call("POST", "/v1/deployments", body: request)
+        // Its end was not written down, or it was taken away by hand.
+        if act.isResumed, try await !exists(service) {
+            throw OrchError(.failed, "interrupted: the scheduler ended meanwhile, and \(service) is gone")
         }
+        try await begin(schedule, service)
         let result: Result<Void, any Error>
         do {
             try await finish(schedule, service)
@@ -46,24 +44,60 @@ struct JobRunner: Sendable {
         return ModuleName(unchecked: "\(schedule.name.rawValue.prefix(longestName))-\(time)")
     }
 
+    /// An agent that goes away meanwhile may have done what it was asked for, so that is looked at before it is asked again.
+    private func begin(_ schedule: Schedule, _ service: ModuleName) async throws {
+        var request = DeployRequest(module: schedule.module?.rawValue)
+        request.alias = service
+        while try await !exists(service) {
+            do throws(OrchError) {
+                let _: DeploymentView = try await agent.call("POST", "/v1/deployments", body: request)
+            } catch {
+                guard error.code == .unavailable else { throw error }
+                try await Task.sleep(for: Self.look)
+            }
+        }
+    }
+
     /// Waits for its end, and tries again as often as the schedule says.
     private func finish(_ schedule: Schedule, _ service: ModuleName) async throws {
-        var delay = schedule.retryDelay ?? Self.firstRetryDelay
-        var tries = 0
         while true {
-            tries += 1
             do throws(OrchError) {
                 return try await waitForEnd(of: service, schedule.timeout)
             } catch {
-                guard tries <= schedule.retries ?? 0, error.code != .notFound else {
+                if error.code == .notFound { throw error }
+                let tries = try await tries(of: service)
+                guard tries <= schedule.retries ?? 0 else {
                     let count = tries > 1 ? ", after \(tries) tries" : ""
                     throw OrchError(error.code, error.message + count)
                 }
+                try await Task.sleep(for: Self.delay(schedule.retryDelay ?? Self.firstRetryDelay, tries).duration)
             }
-            try await Task.sleep(for: delay.duration)
-            delay = min(TimeSpan(nanoseconds: delay.nanoseconds * 2), Self.longestRetryDelay)
-            let _: DeploymentView = try await agent.change("POST", "/v1/services/\(service)/start")
+            do throws(OrchError) {
+                let _: DeploymentView = try await steadily {
+                    try await agent.change("POST", "/v1/services/\(service)/start")
+                }
+            } catch {
+                // It has begun, though the agent went away before it said so.
+                guard error.code == .conflict else { throw error }
+            }
         }
+    }
+
+    /// Twice as long after each try, up to an hour or what the schedule says.
+    private static func delay(_ first: TimeSpan, _ tries: Int) -> TimeSpan {
+        let longest = max(first, longestRetryDelay)
+        return (1..<max(1, tries)).reduce(first) { delay, _ in
+            TimeSpan(nanoseconds: min(delay.nanoseconds, longest.nanoseconds / 2) * 2)
+        }
+    }
+
+    /// How often it was begun, be it by a scheduler before this one.
+    private func tries(of service: ModuleName) async throws(OrchError) -> Int {
+        let history: HistoryView = try await steadily {
+            try await agent.call(
+                "GET", "/v1/services/\(service)/history", query: [("limit", "\(Self.mostDeployments)")])
+        }
+        return history.deployments.count { $0.kind == .deploy || $0.kind == .start }
     }
 
     /// - Throws: `failed` with how it ended, `timedOut`, `notFound` when somebody has taken it away.

@@ -147,16 +147,31 @@ extension Integration {
                     .first { $0.name.rawValue == "scheduler" }?.addresses.first
                 let page = try await agent.run(["curl", "-sL", "\(try #require(address))/ui/"]).output
                 #expect(page.contains("<td>job broken</td>") && !page.contains("secret"), "\(page)")
-                let place = "http://agent/v1/modules/scheduler/api/v1/schedules/s/run"
-                let socket = ["--unix-socket", AgentPaths.socket(in: agent.data), "-m", "1"]
-                _ = try await agent.run(["curl", "-s", "-X", "POST"] + socket + [place])
-                let scheduler = try await agent.instance("scheduler")
-                if let pid = scheduler.pid { kill(pid, SIGKILL) }
+                func begin(_ name: String) async throws {
+                    let place = "http://agent/v1/modules/scheduler/api/v1/schedules/\(name)/run"
+                    let socket = ["--unix-socket", AgentPaths.socket(in: agent.data), "-m", "1"]
+                    _ = try await agent.run(["curl", "-s", "-X", "POST"] + socket + [place])
+                }
+                func killScheduler() async throws {
+                    if let pid = try await agent.instance("scheduler").pid { kill(pid, SIGKILL) }
+                }
+                try await begin("s")
+                try await killScheduler()
                 try await agent.eventually("the job's end is written down") {
                     try await history("s").contains("done")
                 }
                 let slow = try await agent.logLines("--topic", "slow").filter { $0.line == "slowly done" }
                 #expect(slow.count == 2, "it ran once by itself and once as a job")
+                // What has been tried is not forgotten by the one after it.
+                let patient = ["--job", "broken", "--retries", "3", "--retry-delay", "500ms"]
+                #expect(try await agent.orch(add + ["k"] + daily + patient).status == 0)
+                func tried() async throws -> Int { try await agent.logLines("--topic", "broken", "-n", "100").count }
+                let before = try await tried()
+                try await begin("k")
+                try await agent.eventually("it is tried again") { try await tried() >= before + 2 }
+                try await killScheduler()
+                try await agent.eventually("it is given up") { try await history("k").contains("after 4 tries") }
+                #expect(try await tried() == before + 4)
                 // Nothing of the runs stays.
                 try await agent.eventually("the runs are gone") {
                     let names = try await agent.orch("services", "-o", "name").lines
