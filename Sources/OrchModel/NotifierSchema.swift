@@ -4,7 +4,8 @@ package enum NotifierSchema {
     private typealias Key = ModuleSchema.Key
 
     private static let severities = ["info", "warning", "critical"]
-    private static let month = TimeSpan.seconds(31 * 86_400)
+    /// The longest time that a setting may name.
+    package static let month = TimeSpan.seconds(31 * 86_400)
 
     package static let keys: [ModuleSchema.Key] = [
         Key("channels", .list(of: .object(channelKeys)), or: [], "Where notifications go."),

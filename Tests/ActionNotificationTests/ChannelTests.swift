@@ -1,4 +1,5 @@
 import OrchModel
+import TestSupport
 import Testing
 
 @testable import ActionNotification
@@ -40,17 +41,25 @@ import Testing
         #expect(SMTPReply(code: 250, lines: ["AUTH=LOGIN"]).has("AUTH", "LOGIN"))
     }
 
-    @Test func `so many pass in a time`() {
-        var gate = RateGate(ChannelSettings.Rate(most: 2, within: .seconds(10)))
-        gate.passed(at: Timestamp(seconds: 0))
-        var opens = [gate.opens(at: Timestamp(seconds: 1))]
-        gate.passed(at: Timestamp(seconds: 4))
-        opens += [gate.opens(at: Timestamp(seconds: 5)), gate.opens(at: Timestamp(seconds: 10))]
-        #expect(opens == [nil, Timestamp(seconds: 10), nil])
-        var open = RateGate(ChannelSettings.Rate(most: 0, within: .seconds(10)))
-        for second: Int64 in 0..<100 { open.passed(at: Timestamp(seconds: second)) }
-        let last = open.opens(at: Timestamp(seconds: 100))
-        #expect(last == nil)
+    @Test func `so many pass in a time, whichever notifier sends them`() async throws {
+        let folder = TemporaryFolder()
+        let rate = ChannelSettings.Rate(most: 2, within: .seconds(10))
+        func opening(at second: Int64) async throws -> Timestamp? {
+            let store = try NotifierStore(path: "\(folder.path)/notifier.db")
+            return try await store.opening(of: "mail", rate, at: Timestamp(seconds: second))
+        }
+        let store = try NotifierStore(path: "\(folder.path)/notifier.db")
+        func pass(_ channel: String, _ second: Int64) async throws {
+            try await store.remove([], [], pass: (channel, Timestamp(seconds: second)))
+        }
+        try await pass("mail", 0)
+        try await pass("other", 0)
+        #expect(try await opening(at: 1) == nil)
+        try await pass("mail", 4)
+        #expect(try await opening(at: 5) == Timestamp(seconds: 10))
+        #expect(try await opening(at: 10) == nil)
+        let unlimited = ChannelSettings.Rate(most: 0, within: .seconds(10))
+        #expect(try await store.opening(of: "mail", unlimited, at: Timestamp(seconds: 5)) == nil)
     }
 
     @Test func `several are told as one, which the worst leads that goes on`() throws {

@@ -22,7 +22,6 @@ struct ChannelWorker: Sendable {
     let logger: Logger
 
     private struct Progress {
-        var gate: RateGate
         /// Until when what comes waits to be sent together.
         var gathersUntil = Timestamp(seconds: 0)
         /// Messages that have arrived, until the outbox knows it.
@@ -33,7 +32,7 @@ struct ChannelWorker: Sendable {
 
     /// Sends until the task is cancelled.
     func run() async {
-        var progress = Progress(gate: RateGate(settings.rate))
+        var progress = Progress()
         while !Task.isCancelled {
             let seen = news.count
             var wakeUp: Timestamp?
@@ -58,7 +57,7 @@ struct ChannelWorker: Sendable {
             if message.due > now { return message.due }
             var batch = [message]
             if !progress.sent.contains(message.id) {
-                if let open = progress.gate.opens(at: now) { return open }
+                if let open = try await store.opening(of: settings.name, settings.rate, at: now) { return open }
                 let isAlone = settings.together == .zero || message.id <= progress.aloneUpTo
                 if !isAlone, progress.gathersUntil > now, message.attempts == 0 { return progress.gathersUntil }
                 if !isAlone { batch += try await others(than: message, progress.sent, at: now) }
@@ -78,7 +77,6 @@ struct ChannelWorker: Sendable {
                     }
                     continue
                 }
-                progress.gate.passed(at: .now())
                 progress.gathersUntil = .now() + settings.together
                 progress.sent.formUnion(batch.map(\.id))
             }
@@ -122,46 +120,10 @@ struct ChannelWorker: Sendable {
             messages.map(\.id),
             messages.map {
                 NotificationRecord(at: .now(), kind: kind, incident: $0.notification.incident.id, text: text($0))
-            })
+            }, pass: kind == .sent ? (settings.name, .now()) : nil)
     }
 
     private static func pause(after attempts: Int) -> TimeSpan {
         min(longestPause, TimeSpan(nanoseconds: firstPause.nanoseconds << Int64(min(attempts, 16))))
-    }
-}
-
-/// Lets so many through in a time.
-struct RateGate: Sendable {
-    private let rate: ChannelSettings.Rate
-    private var passes: [Timestamp] = []
-
-    init(_ rate: ChannelSettings.Rate) { self.rate = rate }
-
-    /// - Returns: when it opens; `nil` when it is open.
-    mutating func opens(at now: Timestamp) -> Timestamp? {
-        guard rate.most > 0 else { return nil }
-        passes.removeAll { $0 <= now - rate.within }
-        guard passes.count >= rate.most, let first = passes.first else { return nil }
-        return first + rate.within
-    }
-
-    mutating func passed(at now: Timestamp) { passes.append(now) }
-}
-
-extension ChannelSettings.QuietHours {
-    /// When something may be sent: now, or at the end of the quiet hours.
-    func due(_ severity: Severity, at now: Timestamp) -> Timestamp {
-        guard let start = ClockTime(from), let end = ClockTime(to), severity < except else { return now }
-        // The zone was checked when the file was read.
-        let zone = (try? TimeZoneRules(named: timeZone)) ?? .utc
-        let local = now.seconds + zone.offset(at: now.seconds)
-        let clock = ClockTime(minutes: Int((local % 86_400 + 86_400) % 86_400 / 60))
-        let isQuiet = start < end ? (start <= clock && clock < end) : (clock >= start || clock < end)
-        guard isQuiet else { return now }
-        let midnight = (local - Int64(clock.minutes) * 60).floorDivided(by: 60) * 60
-        let localEnd = midnight + Int64(end > clock ? end.minutes : end.minutes + 24 * 60) * 60
-        // The clock may be changed until then.
-        let offset = zone.offset(at: localEnd - zone.offset(at: now.seconds))
-        return Timestamp(seconds: localEnd - offset)
     }
 }

@@ -3,17 +3,6 @@ import GRDB
 import OrchModel
 import OrchSystem
 
-/// A message to somebody that has not arrived yet.
-struct OutboxMessage: Sendable {
-    /// Counts upwards: the order within a channel.
-    var id: Int64
-    var channel: String
-    /// Not before.
-    var due: Timestamp
-    var attempts: Int
-    var notification: Notification
-}
-
 /// What is told of an incident, complete, so that it stays the same however late it is sent.
 struct Notification: Codable, Sendable, Equatable {
     /// Tells it from every other one, also for whoever gets it twice.
@@ -79,7 +68,7 @@ struct NotifierStore: Sendable {
         var deployedModules: Set<String> = []
     }
 
-    private let queue: DatabaseQueue
+    let queue: DatabaseQueue
 
     init(path: String) throws {
         var configuration = Configuration()
@@ -107,6 +96,12 @@ struct NotifierStore: Sendable {
         migrator.registerMigration("2: acts") { database in
             try database.execute(
                 sql: "CREATE TABLE act (id INTEGER PRIMARY KEY AUTOINCREMENT, content TEXT NOT NULL) STRICT")
+        }
+        migrator.registerMigration("3: passes") { database in
+            try database.execute(
+                sql:
+                    "CREATE TABLE pass (channel TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (channel, at)) STRICT, WITHOUT ROWID"
+            )
         }
         try migrator.migrate(queue)
     }
@@ -179,7 +174,7 @@ struct NotifierStore: Sendable {
         try database.execute(sql: "INSERT OR REPLACE INTO value VALUES (?, ?)", arguments: [name, content])
     }
 
-    private static func add(_ entry: NotificationRecord, _ database: Database) throws {
+    static func add(_ entry: NotificationRecord, _ database: Database) throws {
         try database.execute(
             sql: "INSERT INTO history (at, content) VALUES (?, ?)",
             arguments: [entry.at.nanoseconds, try encode(entry)])
@@ -208,70 +203,6 @@ struct NotifierStore: Sendable {
         }
     }
 
-    // MARK: The outbox
-
-    /// The next message of a channel: the first that is due, or that is tried again, which those behind it wait for; otherwise
-    /// the first that will be due. Those that wait for the end of quiet hours are passed over.
-    func next(of channel: String, at now: Timestamp) async throws -> OutboxMessage? {
-        try await queue.read { database in
-            let row =
-                try Row.fetchOne(
-                    database,
-                    sql: "SELECT * FROM outbox WHERE channel = ? AND (due <= ? OR attempts > 0) ORDER BY id LIMIT 1",
-                    arguments: [channel, now.nanoseconds])
-                ?? Row.fetchOne(
-                    database, sql: "SELECT * FROM outbox WHERE channel = ? ORDER BY due LIMIT 1", arguments: [channel])
-            return try row.map(Self.message)
-        }
-    }
-
-    /// Those that may be sent now, in order.
-    func due(of channel: String, at now: Timestamp, limit: Int) async throws -> [OutboxMessage] {
-        try await queue.read { database in
-            try Row.fetchAll(
-                database, sql: "SELECT * FROM outbox WHERE channel = ? AND due <= ? ORDER BY id LIMIT ?",
-                arguments: [channel, now.nanoseconds, limit]
-            ).map(Self.message)
-        }
-    }
-
-    private static func message(_ row: Row) throws -> OutboxMessage {
-        OutboxMessage(
-            id: row["id"], channel: row["channel"], due: Timestamp(nanoseconds: row["due"]),
-            attempts: row["attempts"], notification: try decode(Notification.self, row["content"]))
-    }
-
-    /// Messages have arrived, or are given up.
-    func remove(_ ids: [Int64], _ entries: [NotificationRecord]) async throws {
-        try await queue.write { database in
-            for id in ids { try database.execute(sql: "DELETE FROM outbox WHERE id = ?", arguments: [id]) }
-            for entry in entries { try Self.add(entry, database) }
-        }
-    }
-
-    /// A message is tried again later.
-    func postpone(_ message: OutboxMessage, until due: Timestamp) async throws {
-        try await queue.write {
-            try $0.execute(
-                sql: "UPDATE outbox SET attempts = attempts + 1, due = ? WHERE id = ?",
-                arguments: [due.nanoseconds, message.id])
-        }
-    }
-
-    var waiting: [String: Int] {
-        get async throws {
-            try await queue.read { database in
-                var counts: [String: Int] = [:]
-                for row in try Row.fetchAll(
-                    database, sql: "SELECT channel, count(*) AS count FROM outbox GROUP BY channel")
-                {
-                    counts[row["channel"]] = row["count"]
-                }
-                return counts
-            }
-        }
-    }
-
     /// The newest first.
     func history(limit: Int) async throws -> [NotificationRecord] {
         let contents = try await queue.read {
@@ -284,7 +215,7 @@ struct NotifierStore: Sendable {
         String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
     }
 
-    private static func decode<Value: Decodable>(_: Value.Type, _ text: String) throws -> Value {
+    static func decode<Value: Decodable>(_: Value.Type, _ text: String) throws -> Value {
         try JSONDecoder().decode(Value.self, from: Data(text.utf8))
     }
 }

@@ -136,21 +136,3 @@ enum NotifierFile {
         return nil
     }
 }
-
-/// A time of the day, in minutes from midnight.
-struct ClockTime: Comparable {
-    let minutes: Int
-
-    init(minutes: Int) { self.minutes = minutes }
-
-    /// - Parameter text: `HH:MM`.
-    init?(_ text: String) {
-        let parts = text.split(separator: ":")
-        guard parts.count == 2, let hour = Int(parts[0]), let minute = Int(parts[1]), (0...23).contains(hour),
-            (0...59).contains(minute)
-        else { return nil }
-        minutes = hour * 60 + minute
-    }
-
-    static func < (left: ClockTime, right: ClockTime) -> Bool { left.minutes < right.minutes }
-}
