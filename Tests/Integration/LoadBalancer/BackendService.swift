@@ -76,7 +76,7 @@ extension TestAgent {
         let made = try await run([
             "sh", "-c",
             """
-            openssl req -x509 -newkey rsa:2048 -nodes -keyout \(key).new -subj /CN=\(name) -days 30 -out \(certificate).new
+            openssl req -x509 -newkey rsa:2048 -nodes -keyout \(key).new -subj /CN=\(name) -days \(max(1, days)) -out \(certificate).new
             if test \(days) -lt 0; then
                 openssl req -new -key \(key).new -subj /CN=\(name) -out request.csr
                 mkdir -p ca && : > ca/index.txt && echo 01 > ca/serial

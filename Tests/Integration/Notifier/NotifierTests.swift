@@ -19,6 +19,9 @@ extension Integration {
             var lines: [String] {
                 ((try? Files.readText(file)) ?? "").split(separator: "\n").map(String.init)
             }
+
+            /// Of mails.
+            var subjects: [String] { lines.map { String($0.split(separator: "\t")[1]) } }
         }
 
         private static func start(
@@ -99,9 +102,8 @@ extension Integration {
                 func module(_ name: String, _ script: String, _ more: String = "") throws -> String {
                     try agent.module(name, "command: [sh, -c, '\(script)']\nupdate: {monitor: 10ms}\n\(more)")
                 }
-                func subjects() -> [String] { mailbox.lines.map { String($0.split(separator: "\t")[1]) } }
                 func told(_ words: String) async throws {
-                    try await agent.eventually(words) { subjects().contains { $0.hasPrefix(words) } }
+                    try await agent.eventually(words) { mailbox.subjects.contains { $0.hasPrefix(words) } }
                 }
                 let flag = "\(agent.folder)/well"
                 try Files.replace(flag, with: "")
@@ -125,7 +127,36 @@ extension Integration {
                 try await told("[RESOLVED] checked-")
                 try await told("[RESOLVED] doomed is down or degraded")
                 try await told("[RESOLVED] a deploy of shop was rolled back")
-                #expect(Set(subjects()).count == subjects().count, "\(subjects())")
+                #expect(Set(mailbox.subjects).count == mailbox.subjects.count, "\(mailbox.subjects)")
+            }
+        }
+
+        @Test(.timeLimit(.minutes(2)))
+        func `the rules that ship tell of lost lines, a lack of memory and an old certificate`() async throws {
+            try await TestAgent.withAgent { agent in
+                let mailbox = try await Self.start("mailbox", agent)
+                defer { agent.end(mailbox.pid) }
+                try await Self.deploy(agent, "channels: [\(Self.mail(mailbox.port))]")
+                func told(_ words: String) async throws {
+                    try await agent.eventually(words) { mailbox.subjects.contains(words) }
+                }
+                let (certificate, key) = try await agent.certificate("shop", days: 2)
+                let endpoint = "tls: {certificate: \(certificate), key: \(key)}"
+                #expect(try await agent.deploy(BackendService.module(agent, endpoint: endpoint)).status == 0)
+                let loud =
+                    "command: [sh, -c, 'seq 5000000; sleep 1000']\nlogs: {spool: 1M, when_full: drop-oldest}\nupdate: {monitor: 10ms}"
+                #expect(try await agent.deploy(agent.module("loud", loud)).status == 0)
+                let hungry =
+                    "command: [python3, -c, 'x = bytearray(300 << 20); print(len(x))']\nlimits: {memory: 32M}\nrestart: {policy: never}"
+                _ = try await agent.deploy(agent.module("hungry", hungry))
+                try await told("[WARNING] the certificate of shop is near its end")
+                try await told("[WARNING] lines of loud are lost")
+                let notices = try await agent.orch("status", "-o", "json").json(AgentStatus.self).notices
+                if !notices.contains(where: { $0.contains("memory limit") }) {
+                    try await told("[CRITICAL] hungry was ended because it lacked memory")
+                }
+                _ = try await agent.certificate("shop")
+                try await told("[RESOLVED] the certificate of shop is near its end")
             }
         }
 
