@@ -126,9 +126,10 @@ actor ScheduleKeeper {
         var worstLateness = 0.0
     }
 
-    /// The first ones by name.
-    func states(limit: Int = .max) -> [ScheduleView] {
-        records.names.sorted().prefix(limit).compactMap { try? state(of: $0) }
+    /// The first ones by name, of those whose names hold a word.
+    func states(with word: String = "", limit: Int = .max) -> [ScheduleView] {
+        let found = records.names.filter { word.isEmpty || $0.rawValue.contains(word) }
+        return found.sorted().prefix(limit).compactMap { try? state(of: $0) }
     }
 
     /// - Throws: `notFound`.

@@ -18,7 +18,8 @@ struct SchedulerAPI: Sendable {
         let router = ModuleAPI.router(token: token, metrics: metrics, page: page) { group in
             group.get("v1/schedules") { request, _ in
                 let limit = try Self.number("limit", request) ?? .max
-                return try ModuleAPI.answer(await keeper.states(limit: limit))
+                let word = request.uri.queryParameters["q"].map { $0.lowercased() } ?? ""
+                return try ModuleAPI.answer(await keeper.states(with: word, limit: limit))
             }
             group.get("v1/schedules/:name") { _, context in
                 try ModuleAPI.answer(await keeper.state(of: Self.name(context)))

@@ -6,7 +6,7 @@ struct AutomationPage: Page {
     let address: PageAddress
     let title = "Schedules and notifications"
     let menu = Menu.automation
-    let still: Set<String> = ["schedule-form", "silence-form", "rules-form"]
+    let still: Set<String> = ["schedules-search", "schedule-form", "silence-form", "rules-form"]
     /// Modules do not tell the agent what they do.
     let pace: Duration? = .seconds(2)
 
@@ -17,12 +17,15 @@ struct AutomationPage: Page {
     private static let shownSchedules = 200
 
     func parts(_ view: PageView) async throws -> [PagePart] {
-        let living = try await livingParts(view)
+        let schedules = await schedules(view.plane)
         let rules = await rulesForm(view.plane)
         return [
-            living[0],
+            view.part(
+                "schedules-search", "schedules-search",
+                Fields(present: ["there": schedules["there"], "q": address["q"]])),
+            view.part("schedules", "schedules", schedules),
             view.part("schedule-form", "schedule-form", await scheduleForm(view.plane)),
-            living[1],
+            view.part("notifications", "notifications", await notifications(view.plane)),
             view.part("silence-form", "silence-form", rules),
             view.part("rules-form", "rules-form", rules),
         ]
@@ -39,14 +42,15 @@ struct AutomationPage: Page {
 
     private func schedules(_ plane: any ControlPlane) async -> Fields {
         do {
+            let word = address["q"] ?? ""
             let schedules: [ScheduleView] = try await plane.ask(
-                Self.scheduler, for: "v1/schedules?limit=\(Self.shownSchedules + 1)")
+                Self.scheduler, for: "v1/schedules?limit=\(Self.shownSchedules + 1)&q=\(word.percentEncoded)")
             return [
                 "schedules": schedules.prefix(Self.shownSchedules).map {
                     Self.row($0, edit: address.with(["edit": $0.schedule.name.rawValue]))
                 },
                 "shown": Self.shownSchedules, "more": schedules.count > Self.shownSchedules,
-                "none": schedules.isEmpty, "there": true, "here": menu.rawValue,
+                "none": schedules.isEmpty, "isFound": !word.isEmpty, "there": true, "here": menu.rawValue,
             ]
         } catch {
             return missing(Self.scheduler, error)

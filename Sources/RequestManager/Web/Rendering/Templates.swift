@@ -36,6 +36,7 @@ struct Templates: Sendable {
         "instance": PackageResources.instance_mustache,
         "logs": PackageResources.logs_mustache,
         "repository": PackageResources.repository_mustache,
+        "schedules-search": PackageResources.schedules_search_mustache,
         "schedules": PackageResources.schedules_mustache,
         "schedule-form": PackageResources.schedule_form_mustache,
         "notifications": PackageResources.notifications_mustache,

@@ -494,6 +494,13 @@ def schedules_and_notifications(address):
         browser.click("#schedule-form button.primary")
         browser.until_text("nightly is set.", "#notice")
         browser.until_text("restart shop", "#row-nightly")
+        browser.type("#schedules-q", "daily")
+        browser.until_text("No schedule has this in its name.", "#schedules")
+        assert browser.driver.current_url.endswith("?q=daily"), "the search can be passed on"
+        browser.type("#schedules-q", "Night")
+        browser.until_text("restart shop", "#row-nightly")
+        browser.open("/Schedules_and_Notifications")
+        browser.click("#schedule-form summary")
         # Another one does not take its place without a word; it is edited where it stands.
         assert browser.find("#schedule-name").get_attribute("value") == "", "the form is ready for the next one"
         browser.type("#schedule-name", "nightly")
