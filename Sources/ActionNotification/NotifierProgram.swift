@@ -17,8 +17,8 @@ package enum NotifierProgram {
         let environment = try ModuleEnvironment(name: "action-notification", dataVariable: "NOTIFIER_DATA_DIR")
         try Files.makeFolder(environment.data)
         let rules = RulesSource(
-            given: ModuleEnvironment.configuration("NOTIFIER_CONFIG", NotifierFile.fileName), data: environment.data,
-            matching: matching, logger: logger)
+            given: try ModuleEnvironment.configuration("NOTIFIER_CONFIG", NotifierFile.fileName),
+            data: environment.data, matching: matching, logger: logger)
         let (settings, matchers) = try rules.read()
         let store = try NotifierStore(path: "\(environment.data)/notifier.db")
         let content = try await store.load()

@@ -45,9 +45,18 @@ package struct ModuleEnvironment: Sendable {
 
     package static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
-    /// The file that a variable names, or else one of this name among the module's configuration files.
-    package static func configuration(_ variable: String, _ fileName: String) -> String? {
-        Self.variable(variable) ?? Self.variable("ORCH_CONFIG_DIR").map { "\($0)/\(fileName)" }
+    /// The file that a variable names, or else one of this name among the module's configuration files, where it need not be.
+    ///
+    /// - Throws: `notFound` for a variable that names no file.
+    package static func configuration(_ variable: String, _ fileName: String) throws(OrchError) -> String? {
+        guard let path = Self.variable(variable) else {
+            return Self.variable("ORCH_CONFIG_DIR").map { "\($0)/\(fileName)" }
+        }
+        guard Files.exists(path) else {
+            throw OrchError(
+                .notFound, "\(variable) is \(path.quotedOneLine), which is not there: make it, or mend the name")
+        }
+        return path
     }
 
     /// Asks the module that runs here whether it is well, as its image's own check does.

@@ -174,7 +174,10 @@ actor ScheduleKeeper {
     /// - Throws: `invalidRequest` for one that is wrong, `conflict` for one that the configuration sets. Nothing is changed
     ///   then.
     func put(_ schedules: [Schedule], at now: Timestamp) async throws {
-        for schedule in schedules { try checkOwner(of: schedule.name) }
+        for schedule in schedules {
+            try checkOwner(of: schedule.name)
+            try checkComes(schedule, after: now)
+        }
         let new = try schedules.map { try record($0, isConfigured: false, calendars, at: now) }
         try await store.save(new)
         for record in new {
@@ -196,6 +199,13 @@ actor ScheduleKeeper {
         return ScheduleRecord(
             schedule: schedule, createdAt: anchor, isConfigured: isConfigured, isPaused: old?.isPaused ?? false,
             countsSince: try Recurrence(schedule, anchor: anchor, calendars: calendars).countsSince(now))
+    }
+
+    /// What never comes is a mistake of whoever sets it now. Later it may well be over.
+    private func checkComes(_ schedule: Schedule, after now: Timestamp) throws(OrchError) {
+        guard try Recurrence(schedule, anchor: now, calendars: calendars).next(after: now) == nil else { return }
+        let why = schedule.at == nil ? "there is no such day, or every one is excepted" : "its time has passed"
+        throw OrchError(.invalidRequest, "schedule \(schedule.name) would never be due: \(why)")
     }
 
     /// What the configuration sets would be back with the next start.

@@ -16,7 +16,7 @@ package enum SchedulerProgram {
         let keeper = ScheduleKeeper(
             store: try ScheduleStore(path: "\(environment.data)/schedules.sqlite"),
             action: AgentAction(agent: environment.agent), logger: logger)
-        let files = ModuleEnvironment.configuration("SCHEDULER_CONFIG", "schedules.yaml").map(ScheduleFiles.init)
+        let files = try ModuleEnvironment.configuration("SCHEDULER_CONFIG", "schedules.yaml").map(ScheduleFiles.init)
         try await keeper.load(configured: try files?.read() ?? ScheduleConfiguration(), at: .now())
         let api = SchedulerAPI(keeper: keeper, token: environment.agentToken).application(
             port: environment.port, logger: logger)

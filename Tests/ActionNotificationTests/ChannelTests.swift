@@ -1,3 +1,4 @@
+import Logging
 import OrchModel
 import TestSupport
 import Testing
@@ -19,7 +20,7 @@ import Testing
         let settings = try NotifierFile.parse(
             "channels: [{name: m, type: email, server: 'x:25', from: orch@example.com, to: [a@b, c@d]}]", path: "f"
         ).channels[0]
-        let channel = EmailChannel(settings: settings)
+        let channel = EmailChannel(settings: settings, logger: Logger(label: "test"))
         let mail = channel.message(Self.notification())
         #expect(mail.contains("To: a@b, c@d\r\n"))
         #expect(mail.contains("Subject: [CRITICAL] shop fails\r\n"))

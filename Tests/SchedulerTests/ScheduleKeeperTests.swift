@@ -264,6 +264,24 @@ struct ScheduleKeeperTests {
         #expect(await keeper.states().map(\.schedule) == [schedule(.skip)])
     }
 
+    @Test func `what never comes is not taken, but may be over in a file`() async throws {
+        let now = Timestamp.now()
+        let keeper = try keeper()
+        var (past, february) = (schedule(.skip), schedule(.skip))
+        (past.every, past.at) = (nil, now - .seconds(1))
+        (february.every, february.cron) = (nil, "0 0 30 2 *")
+        for (schedule, words) in [(past, "its time has passed"), (february, "no such day")] {
+            do {
+                try await keeper.put([schedule], at: now)
+                Issue.record("\(schedule) was taken")
+            } catch {
+                #expect("\(error)".contains(words))
+            }
+        }
+        try await keeper.configure(ScheduleConfiguration(schedules: [past]), at: now)
+        #expect(await keeper.states().map(\.next) == [nil])
+    }
+
     @Test func `jitter is a part of its span, the same each time, and differs`() {
         var late = schedule(.skip)
         late.jitter = .seconds(10)

@@ -1,3 +1,4 @@
+import Logging
 package import OrchModel
 import OrchSystem
 
@@ -16,10 +17,11 @@ package protocol TopicWriting: Sendable {
 }
 
 enum Channels {
-    static func make(_ settings: ChannelSettings, topics: any TopicWriting) throws(OrchError) -> any NotificationChannel
-    {
+    static func make(
+        _ settings: ChannelSettings, topics: any TopicWriting, logger: Logger
+    ) throws(OrchError) -> any NotificationChannel {
         switch settings.type {
-        case .email: EmailChannel(settings: settings)
+        case .email: EmailChannel(settings: settings, logger: logger)
         case .webhook, .slack, .mattermost, .ntfy, .gotify: try WebhookChannel(settings)
         case .command: CommandChannel(settings: settings)
         case .kafka: TopicChannel(settings: settings, topics: topics)

@@ -1,9 +1,11 @@
 import FoundationEssentials
+import Logging
 import OrchModel
 
 /// Sends notifications as mails (RFC 5322), by SMTP.
 struct EmailChannel: NotificationChannel {
     let settings: ChannelSettings
+    let logger: Logger
 
     func send(_ notification: Notification) async throws(OrchError) {
         let parts = settings.server.split(separator: ":")
@@ -15,7 +17,12 @@ struct EmailChannel: NotificationChannel {
         let session = SMTPSession(
             host: String(parts[0]), port: port, security: settings.security, caFile: settings.caFile,
             credentials: credentials, timeout: settings.timeout)
-        try await session.send(from: settings.from, to: settings.to, message: message(notification))
+        let refusals = try await session.send(
+            from: settings.from, to: settings.to, message: message(notification))
+        for refusal in refusals {
+            logger.error(
+                "somebody gets no mail", metadata: ["channel": "\(settings.name)", "cause": "\(refusal.message)"])
+        }
     }
 
     /// Lines end with CR and LF; none is longer than 998 bytes, because the body is in Base64.

@@ -19,17 +19,18 @@ struct SMTPSession: Sendable {
 
     /// Returns once the server has taken responsibility for the mail.
     ///
+    /// - Returns: why it does not take it for some of those who should get it; they are not told again.
     /// - Throws: `invalidRequest` when it refuses for good, `unavailable` and `failed` when it may be tried again.
-    func send(from: String, to: [String], message: String) async throws(OrchError) {
+    func send(from: String, to: [String], message: String) async throws(OrchError) -> [OrchError] {
         do {
-            try await withThrowingTaskGroup(of: Void.self) { group in
+            return try await withThrowingTaskGroup(of: [OrchError].self) { group in
                 group.addTask { try await converse(from, to, message) }
                 group.addTask {
                     try await Task.sleep(for: timeout.duration)
                     throw OrchError(.timedOut, "\(host):\(port) took longer than \(timeout)")
                 }
                 defer { group.cancelAll() }
-                try await group.next()
+                return try await group.next() ?? []
             }
         } catch let error as OrchError {
             throw error
@@ -38,7 +39,7 @@ struct SMTPSession: Sendable {
         }
     }
 
-    private func converse(_ from: String, _ to: [String], _ message: String) async throws {
+    private func converse(_ from: String, _ to: [String], _ message: String) async throws -> [OrchError] {
         let context = security == .none ? nil : try tlsContext()
         let connection: Connection = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .connect(host: host, port: port) { channel in
@@ -48,7 +49,7 @@ struct SMTPSession: Sendable {
                     return try Connection(wrappingChannelSynchronously: channel)
                 }
             }
-        try await connection.executeThenClose { inbound, outbound in
+        return try await connection.executeThenClose { inbound, outbound in
             var replies = SMTPReplies(bytes: inbound.makeAsyncIterator())
             func ask(_ line: String, _ expected: Int, secret: Bool = false) async throws -> SMTPReply {
                 try await outbound.write(ByteBuffer(string: line + "\r\n"))
@@ -74,19 +75,17 @@ struct SMTPSession: Sendable {
             }
             if let credentials { try await signIn(credentials, greeting, ask) }
             _ = try await ask("MAIL FROM:<\(from)>", 250)
-            var refusal: OrchError?
-            var isTaken = false
+            var refusals: [OrchError] = []
             for address in to {
                 do {
                     _ = try await ask("RCPT TO:<\(address)>", 250)
-                    isTaken = true
                 } catch let error as OrchError {
                     // The others shall know all the same.
                     guard error.code == .invalidRequest else { throw error }
-                    refusal = error
+                    refusals.append(error)
                 }
             }
-            if !isTaken, let refusal { throw refusal }
+            if refusals.count == to.count, let refusal = refusals.last { throw refusal }
             _ = try await ask("DATA", 354)
             // A line that is a dot ends it (RFC 5321, 4.5.2); none of ours begins with one but by chance.
             let stuffed = message.split(separator: "\r\n", omittingEmptySubsequences: false).map {
@@ -95,6 +94,7 @@ struct SMTPSession: Sendable {
             _ = try await ask(stuffed + ".", 250)
             // The mail is theirs; whether they say goodbye does not matter.
             try? await outbound.write(ByteBuffer(string: "QUIT\r\n"))
+            return refusals
         }
     }
 
@@ -149,6 +149,8 @@ struct SMTPReply: Sendable {
 /// Reads replies of one or more lines, `250-first` to `250 last`.
 private struct SMTPReplies {
     private static let longest = 65_536
+    /// The server wants to know who it is before it takes anything (RFC 4954, 6).
+    private static let needsPassword = 530
 
     var bytes: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
     private var buffer: [UInt8] = []
@@ -174,8 +176,9 @@ private struct SMTPReplies {
         // 251 stands for a mail that goes on to another server (RFC 5321, 4.2.2).
         guard reply.code == code || code == 250 && reply.code == 251 else {
             let words = "\(server) answers \(reply.code) \(reply.lines.joined(separator: " ")) to \(request.prefix(60))"
-            // 5yz is for good (RFC 5321, 4.2.1), but a password may be mended.
-            let isFinal = (500..<600).contains(reply.code) && !request.hasPrefix("AUTH")
+            // 5yz is for good (RFC 5321, 4.2.1), but a password may be mended, and so may one that is missing.
+            let isFinal =
+                (500..<600).contains(reply.code) && reply.code != Self.needsPassword && !request.hasPrefix("AUTH")
             throw OrchError(isFinal ? .invalidRequest : .failed, words)
         }
         return reply

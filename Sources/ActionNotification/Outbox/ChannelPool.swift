@@ -24,8 +24,8 @@ actor ChannelPool {
         for settings in channels {
             made.append(
                 ChannelWorker(
-                    settings: settings, channel: try Channels.make(settings, topics: topics), store: store,
-                    news: Signal(), logger: logger))
+                    settings: settings, channel: try Channels.make(settings, topics: topics, logger: logger),
+                    store: store, news: Signal(), logger: logger))
         }
         workers = made
         version += 1

@@ -366,6 +366,10 @@ extension Integration {
                 ])
                 #expect(record.output.contains("a test of the channel log"))
 
+                let misnamed = try await agent.orch("deploy", "action-notification", "-e", "NOTIFIER_CONFIG=/none.yaml")
+                #expect(misnamed.status == 8, "the version before serves on")
+                #expect(try await agent.orch("logs", "action-notification").output.contains("/none.yaml"))
+
                 // Secrets are nowhere but in their files.
                 let logs = try await agent.orch("logs", "action-notification")
                 let inspect = try await agent.orch("inspect", "action-notification", "-o", "json")
@@ -463,24 +467,33 @@ extension Integration {
                 defer { agent.end(mailbox.pid) }
                 let secrets = ["right": "p4ssw0rd", "wrong": "guessed"]
                 for (name, text) in secrets { try Files.replace("\(agent.folder)/\(name)", with: text + "\n") }
-                func channel(_ name: String, secret: String, trusts: Bool) -> String {
+                func channel(_ name: String, secret: String?, trusts: Bool = true) -> String {
                     let trusted = trusts ? ", ca_file: '\(certificate)'" : ""
+                    let user = secret.map { ", user: orch, secret_file: '\(agent.folder)/\($0)'" } ?? ""
                     return
-                        "{name: \(name), type: email, server: 'localhost:\(mailbox.port)', security: \(security), from: orch@example.com, to: [ops@example.com], user: orch, secret_file: '\(agent.folder)/\(secret)'\(trusted)}"
+                        "  - {name: \(name), type: email, server: 'localhost:\(mailbox.port)', security: \(security), from: orch@example.com, to: [ops@example.com, nobody@example.com]\(user)\(trusted)}\n"
                 }
-                try await Self.deploy(
-                    agent,
-                    "channels: [\(channel("good", secret: "right", trusts: true)), \(channel("guesser", secret: "wrong", trusts: true)), \(channel("stranger", secret: "right", trusts: false))]\n"
-                )
-                for name in ["guesser", "stranger", "good"] {
+                let channels = [
+                    channel("good", secret: "right"), channel("guesser", secret: "wrong"),
+                    channel("unnamed", secret: nil), channel("stranger", secret: "right", trusts: false),
+                ]
+                try await Self.deploy(agent, "channels:\n\(channels.joined())")
+                for name in ["guesser", "unnamed", "stranger", "good"] {
                     #expect(try await agent.orch("notify", "test", name).status == 0)
                 }
                 try await agent.eventually("the good one arrives") { mailbox.lines.count == 1 }
-                try await agent.eventually("the others are refused and wait") {
-                    let channels = try await agent.orch("notify", "channels").output
-                    let lines = try await agent.logLines("--topic", "Action_Notification").map(\.line)
-                    return channels.contains("good") && lines.contains { $0.contains("guesser") }
-                        && lines.contains { $0.contains("stranger") }
+                func logged(_ words: String, _ channel: String) async throws -> Bool {
+                    try await agent.logLines("--topic", "Action_Notification").contains {
+                        $0.line.contains(words) && $0.line.contains(channel)
+                    }
+                }
+                try await agent.eventually("whom it does not reach is said") {
+                    try await logged("somebody gets no mail", "good")
+                }
+                for name in ["guesser", "unnamed", "stranger"] {
+                    try await agent.eventually("\(name) is refused and waits") {
+                        try await logged("a notification is tried again", name)
+                    }
                 }
                 #expect(mailbox.lines.count == 1, "\(mailbox.lines)")
                 let shown = [

@@ -16,6 +16,12 @@ port, path, *protection = sys.argv[1:]
 
 
 class Mailbox:
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("nobody@"):
+            return "550 there is nobody"
+        envelope.rcpt_tos.append(address)
+        return "250 known"
+
     async def handle_DATA(self, server, session, envelope):
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
         body = mail.get_content().replace("\n", "\\n")
