@@ -105,12 +105,13 @@ actor Notifier {
         let now = Timestamp.now()
         for effect in effects { await add(effect, to: &next, at: now) }
         let isNothing = offsets.isEmpty && tracks.isEmpty && history.isEmpty && next.patterns.isEmpty
-        if isNothing, machine.silences == savedSilences { return }
+        let silencesChanged = machine.silences != savedSilences
+        if isNothing, !silencesChanged { return }
         try await store.save(next)
         savedSilences = machine.silences
         await channels.wake(Set(next.messages.map(\.channel)))
         if !next.acts.isEmpty { try await act() }
-        if !tracks.isEmpty { changes.send() }
+        if !tracks.isEmpty || silencesChanged { changes.send() }
     }
 
     private func add(_ effect: IncidentMachine.Effect, to next: inout NotifierStore.Changes, at now: Timestamp) async {

@@ -58,7 +58,7 @@ struct RequestHandlerTests {
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func `a fetch waits for records and answers when they come`() async throws {
+    @Test(.timeLimit(.minutes(5))) func `a fetch waits for records and answers when they come`() async throws {
         let handler = try await handler()
         try await handler.store.create("t", partitions: 1)
         let fetch = request(1, 4) { frame in
@@ -179,7 +179,7 @@ struct RequestHandlerTests {
         }
     }
 
-    @Test(.timeLimit(.minutes(1)), arguments: frames) func `a request of a real client is understood`(frame: Frame)
+    @Test(.timeLimit(.minutes(5)), arguments: frames) func `a request of a real client is understood`(frame: Frame)
         async throws
     {
         let handler = try await handler()

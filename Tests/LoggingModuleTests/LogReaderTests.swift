@@ -10,7 +10,7 @@ import Testing
 struct LogReaderTests {
     /// After the broker was away spools are shipped one after the other: what the second instance wrote first lies behind
     /// what the first one wrote last.
-    @Test(.timeLimit(.minutes(1))) func `an end of time leaves out nothing that was written before it`() async throws {
+    @Test(.timeLimit(.minutes(5))) func `an end of time leaves out nothing that was written before it`() async throws {
         let cluster = try MockCluster()
         cluster.create("t")
         let reactor = try Reactor(name: "test")

@@ -82,7 +82,7 @@ private func openDescriptors() -> Set<Int32> {
         #expect(!ProcessIdentity(pid: getpid(), startTicks: 1, bootID: "another boot").isAlive)
     }
 
-    @Test(.timeLimit(.minutes(1))) func `the reactor reports until it is told to stop, and cleans up after that`()
+    @Test(.timeLimit(.minutes(5))) func `the reactor reports until it is told to stop, and cleans up after that`()
         async throws
     {
         let reactor = try Reactor(name: "test")
@@ -106,7 +106,7 @@ private func openDescriptors() -> Set<Int32> {
         close(write)
     }
 
-    @Test(.timeLimit(.minutes(1))) func `an actor on a thread of its own may block without stopping the others`() async
+    @Test(.timeLimit(.minutes(5))) func `an actor on a thread of its own may block without stopping the others`() async
     {
         actor Blocking {
             private let executor = ThreadExecutor(name: "blocking")
