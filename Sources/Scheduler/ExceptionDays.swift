@@ -61,7 +61,8 @@ struct ExceptionDays: Sendable {
         after time: Timestamp, belongingTo day: (Timestamp) -> Timestamp = { $0 }, _ next: (Timestamp) -> Timestamp?
     ) -> Timestamp? {
         var last = time
-        while let due = next(last) {
+        // The last time there is comes again and again.
+        while let due = next(last), due > last {
             guard contains(day(due)) else { return due }
             last = due
             // What is due often is passed over by the hour, and not one by one: days end at full quarters everywhere.

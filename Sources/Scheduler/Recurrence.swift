@@ -79,15 +79,18 @@ struct Recurrence: Sendable {
     private func regular(after time: Timestamp) -> Timestamp? {
         switch pattern {
         case .cron(let expression): expression.next(after: time, in: zone)
-        case .every(let span, let anchor):
-            time < anchor
-                ? anchor + span
-                : Timestamp(
-                    nanoseconds: anchor.nanoseconds + ((time - anchor).nanoseconds / span.nanoseconds + 1)
-                        * span.nanoseconds)
+        case .every(let span, let anchor): Self.step(span, anchor, after: time)
         case .once(let at): at > time ? at : nil
         case .window: nil
         }
+    }
+
+    /// - Returns: `nil` behind the end of what a time can hold, in the year 2262.
+    private static func step(_ span: TimeSpan, _ anchor: Timestamp, after time: Timestamp) -> Timestamp? {
+        let steps = time < anchor ? 1 : (time - anchor).nanoseconds / span.nanoseconds + 1
+        let (offset, isTooLong) = steps.multipliedReportingOverflow(by: span.nanoseconds)
+        let (due, isTooLate) = anchor.nanoseconds.addingReportingOverflow(offset)
+        return isTooLong || isTooLate ? nil : Timestamp(nanoseconds: due)
     }
 
     /// What a schedule does at one of its due times: a window is started or stopped.

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import OrchModel
 
 /// What a schedule must have, and must not, besides its times.
@@ -11,8 +12,11 @@ enum ScheduleCheck {
             throw OrchError(.invalidRequest, "'jitter' of \(schedule.name) must be 0s to 24h")
         }
         if schedule.action == .http {
-            guard schedule.url?.hasPrefix("http") ?? false else {
-                throw OrchError(.invalidRequest, "schedule \(schedule.name) needs a 'url' that begins with http")
+            guard isAddress(schedule.url ?? "") else {
+                throw OrchError(
+                    .invalidRequest,
+                    "schedule \(schedule.name) needs a 'url' with http or https, a host and a port up to 65535, as in http://127.0.0.1:8080/poll"
+                )
             }
         } else if schedule.module == nil {
             throw OrchError(
@@ -41,5 +45,10 @@ enum ScheduleCheck {
         if let delay = schedule.retryDelay, delay < .zero {
             throw OrchError(.invalidRequest, "'retry_delay' of \(schedule.name) must not be negative")
         }
+    }
+
+    private static func isAddress(_ text: String) -> Bool {
+        guard let url = URL(string: text), url.scheme == "http" || url.scheme == "https" else { return false }
+        return url.host()?.isEmpty == false && (1...65_535).contains(url.port ?? 80)
     }
 }

@@ -282,6 +282,25 @@ struct ScheduleKeeperTests {
         #expect(await keeper.states().map(\.next) == [nil])
     }
 
+    @Test(arguments: ["http://127.0.0.1:99999/", "httpx://a/", "http://", "http:/a"])
+    func `what is no address is not taken`(url: String) {
+        var call = Schedule(name: name, action: .http)
+        (call.every, call.url) = (.seconds(60), url)
+        #expect(throws: OrchError.self) { try Recurrence(call, anchor: .now()) }
+        call.url = "http://127.0.0.1:65535/"
+        #expect(throws: Never.self) { try Recurrence(call, anchor: .now()) }
+    }
+
+    @Test func `due times end where times do`() throws {
+        let now = Timestamp.now()
+        let rare = try Recurrence(schedule(.skip, every: .seconds(9000 * 86_400)), anchor: now)
+        #expect((1..<10).contains(rare.dueTimes(after: now, count: 100).count))
+        var excepted = schedule(.skip)
+        (excepted.every, excepted.cron) = (nil, "0 0 29 2 *")
+        excepted.except = ["2026-01-01/2125-12-31", "2126-01-01/2225-12-31", "2225-01-01/2262-04-11"]
+        #expect(try Recurrence(excepted, anchor: now).dueTimes(after: now, count: 3).count <= 1)
+    }
+
     @Test func `jitter is a part of its span, the same each time, and differs`() {
         var late = schedule(.skip)
         late.jitter = .seconds(10)
